@@ -1,0 +1,75 @@
+/** Every state of the domain is named here once. Convex validators and zod schemas are both derived from these arrays. */
+
+export const TASK_STATUSES = ['inbox', 'assigned', 'in_progress', 'review', 'done', 'blocked', 'archived'] as const
+export type TaskStatus = (typeof TASK_STATUSES)[number]
+
+/**
+ * `offline`: no active runtime, or paused. `online`: runtime active and the agent synced to its gateway. `busy`: an item is
+ * claimed. `idle`: no open work at the last heartbeat. `error`: the last sync or turn failed, with a reason.
+ */
+export const AGENT_STATUSES = ['offline', 'online', 'busy', 'idle', 'error'] as const
+export type AgentStatus = (typeof AGENT_STATUSES)[number]
+
+export const RUNTIME_STATUSES = ['provisioning', 'online', 'degraded', 'offline', 'error'] as const
+export type RuntimeStatus = (typeof RUNTIME_STATUSES)[number]
+
+export const RUNTIME_ROLES = ['active', 'standby', 'gone'] as const
+export type RuntimeRole = (typeof RUNTIME_ROLES)[number]
+
+export const MEMBER_ROLES = ['owner', 'admin', 'member'] as const
+export type MemberRole = (typeof MEMBER_ROLES)[number]
+
+export const ACTOR_TYPES = ['user', 'agent', 'system'] as const
+export type ActorType = (typeof ACTOR_TYPES)[number]
+
+/** Why an agent is given something to do. */
+export const DELIVERY_TYPES = [
+  'mention',
+  'assignment',
+  'thread_update',
+  'status_change',
+  'response_request',
+  'response',
+  'continuation',
+  'heartbeat',
+] as const
+export type DeliveryType = (typeof DELIVERY_TYPES)[number]
+
+/** See packages/shared/src/lanes for what moves an item from one to the next. */
+export const DELIVERY_STATES = ['queued', 'ready', 'claimed', 'waiting', 'delivered', 'skipped', 'dead'] as const
+export type DeliveryState = (typeof DELIVERY_STATES)[number]
+
+export const TERMINAL_DELIVERY_STATES = ['delivered', 'skipped', 'dead'] as const satisfies readonly DeliveryState[]
+
+/** How one attempt ended; `open` while it runs. */
+export const RUN_OUTCOMES = ['open', 'reply', 'receipt', 'skipped', 'failed', 'released', 'lapsed', 'orphaned'] as const
+export type RunOutcome = (typeof RUN_OUTCOMES)[number]
+
+export const RUNTIME_COMMANDS = ['restart', 'drain'] as const
+export type RuntimeCommand = (typeof RUNTIME_COMMANDS)[number]
+
+export const ACTIVITY_TYPES = [
+  'account_created',
+  'account_updated',
+  'member_added',
+  'member_removed',
+  'member_role_changed',
+  'service_token_created',
+  'service_token_revoked',
+  'agent_created',
+  'agent_updated',
+  'agent_paused',
+  'agent_resumed',
+  'agent_deleted',
+  'task_created',
+  'task_updated',
+  'task_status_changed',
+  'task_assigned',
+  'task_unassigned',
+  'message_created',
+  'runtime_status_changed',
+  'delivery_dead',
+  'delivery_redriven',
+  'delivery_stopped',
+] as const
+export type ActivityType = (typeof ACTIVITY_TYPES)[number]

@@ -1,0 +1,26 @@
+/** Limits checked in the backend; each refusal names the limit. Characters unless the name says otherwise. */
+export const LIMITS = {
+  messageChars: 100_000,
+  titleChars: 2_000,
+  descriptionChars: 100_000,
+  reasonChars: 2_000,
+  profileChars: 50_000,
+  nameChars: 200,
+  agentsPerAccount: 200, // default of a new account; 1,000 is tested
+  pageSize: 200,
+  mentionsPerMessage: 50,
+  responseRequestRecipients: 10,
+  responseRequestChars: 1_000,
+  /** What one claimed item may carry to the runtime, in bytes of JSON. A prompt larger than this helps no model. */
+  contextBytes: 64_000,
+  heartbeatMinutesMin: 1,
+  heartbeatMinutesMax: 1_440,
+  heartbeatMinutesDefault: 15,
+  /** Fan-out above this many recipients commits with one scheduled mutation that goes on in steps of this size. */
+  fanOutStep: 20,
+  /** Ids one `claim` may name: twice the ready query's page. */
+  claimIds: 16,
+  readyHeads: 8,
+  queuedPerLane: 1_000,
+  depth: 8,
+} as const
