@@ -43,7 +43,8 @@ function withoutCode(markdown: string): string {
       fence = marker
       return ''
     }
-    return /^ {0,3}>/.test(line) || /^(?: {4}|\t)/.test(line) ? '' : line
+    // Indented lines stay: in practice they are nested lists, not code.
+    return /^\s*>/.test(line) ? '' : line
   })
   // Inline code: a run of n backticks up to the next run of exactly n.
   return lines.join('\n').replace(/(?<!`)(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)/g, ' ')
