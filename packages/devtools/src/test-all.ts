@@ -1,0 +1,84 @@
+/**
+ * `./mc test`: every check of this repository, one after the other, and one line with the sum at the end.
+ *
+ *   format · lint · types · build · shell scripts · unit and integration tests · end-to-end tests with the real OpenClaw gateway
+ *
+ * `--fast` leaves out the end-to-end tests and says so. A check that needs a tool this machine lacks is skipped with one line.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { systemClock } from '@mission-control/host/clock'
+import { installOpenclaw } from '@mission-control/openclaw/install'
+import type { Tally } from './tally.ts'
+import { add, EMPTY, formatTally, readVitestReport } from './tally.ts'
+
+const root = path.resolve(import.meta.dirname, '../../..')
+const { values: flags } = parseArgs({
+  options: { fast: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+})
+if (flags.help) {
+  console.log('Usage: ./mc test [--fast]\n\n  --fast   leave out the end-to-end tests with the real OpenClaw gateway')
+  process.exit(0)
+}
+
+const bin = (name: string) => path.join(root, 'node_modules/.bin', name)
+const yarn = path.join(root, '.yarn/releases', 'yarn-4.18.1.cjs')
+
+function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): boolean {
+  const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
+  return done.status === 0
+}
+
+function installed(tool: string): boolean {
+  return spawnSync(tool, ['--version'], { stdio: 'ignore' }).error === undefined
+}
+
+function check(name: string, body: () => boolean): Tally {
+  const started = systemClock.monotonic()
+  const ok = body()
+  console.log(`${ok ? 'ok' : 'FAILED'}: ${name} (${((systemClock.monotonic() - started) / 1000).toFixed(1)} s)`)
+  return ok ? { ...EMPTY, passed: 1 } : { ...EMPTY, failed: 1 }
+}
+
+function skip(name: string, why: string): Tally {
+  console.log(`skipped: ${name}: ${why}`)
+  return { ...EMPTY, skipped: 1 }
+}
+
+function vitest(project: string, env: NodeJS.ProcessEnv = {}): Tally {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'mission-control-test-'))
+  const report = path.join(folder, 'report.json')
+  try {
+    const ok = run(
+      bin('vitest'),
+      ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+      env,
+    )
+    return readVitestReport(readFileSync(report, 'utf8'), ok)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const tallies = [
+  check('format', () => run(bin('prettier'), ['--check', '--log-level', 'warn', '.'])),
+  check('lint', () => run(bin('eslint'), ['--cache', '--cache-location', 'node_modules/.cache/eslint', '.'])),
+  check('types', () => run(process.execPath, [yarn, 'turbo', 'run', 'typecheck', '--output-logs=errors-only'])),
+  check('build', () => run(process.execPath, [yarn, 'turbo', 'run', 'build', '--output-logs=errors-only'])),
+  installed('shellcheck')
+    ? check('shell scripts', () => run('shellcheck', ['mc', '.ci/run']))
+    : skip('shell scripts', 'shellcheck is not installed'),
+  vitest('unit'),
+]
+if (flags.fast) {
+  tallies.push(skip('end-to-end tests', '--fast'))
+} else {
+  const openclaw = await installOpenclaw({ root, onProgress: (line) => console.log(line) })
+  tallies.push(vitest('e2e', { OPENCLAW_BIN: openclaw }))
+}
+const sum = tallies.reduce(add, EMPTY)
+console.log(formatTally(sum))
+process.exitCode = sum.failed > 0 ? 1 : 0
