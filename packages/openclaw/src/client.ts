@@ -1,0 +1,204 @@
+/**
+ * A connection to one gateway, over the official client (which owns framing, authentication and reconnecting). This layer adds
+ * what the product needs on top: calls that wait for a connection instead of failing while one is being re-established, the
+ * boot id of the process behind the socket, coded errors, abort signals, and refusals that surface at once.
+ */
+import { GatewayClient } from '@openclaw/gateway-client'
+import type { Clock } from '@mission-control/shared/clock'
+import type { EventFrame, HelloOk } from '@openclaw/gateway-protocol/frame-guards'
+import { translateError } from './client-errors.ts'
+import { GatewayError, messageOf } from './errors.ts'
+import { untilAborted } from './until-aborted.ts'
+
+/** The gateway answers a healthy request in well under a second; its event loop can block for several while an agent starts. */
+const REQUEST_TIMEOUT_MS = 30_000
+
+export interface Connected {
+  /** Changes whenever the gateway process is another one. */
+  readonly bootId: string
+  /** Version of the running gateway. */
+  readonly version: string
+}
+
+export interface RequestOptions {
+  readonly signal?: AbortSignal
+  /** How long to wait for the answer once sent. Default 30 s. */
+  readonly timeoutMs?: number
+}
+
+export interface Client extends AsyncDisposable {
+  /** The living connection; null while there is none. */
+  readonly current: Connected | null
+  /** Why there is no connection, when that is known. */
+  readonly lastError: GatewayError | null
+  /**
+   * Waits for a connection. Rejects at once when the gateway refuses us (token, protocol), with the last failure when the signal
+   * aborts.
+   */
+  connected(signal?: AbortSignal): Promise<Connected>
+  /** Sends one request, waiting for a connection first. Throws `GatewayError`; `ended` is true when it cannot have been received. */
+  request<T>(method: string, params: object, options?: RequestOptions): Promise<{ readonly payload: T; readonly bootId: string }>
+  onBoot(listener: (bootId: string) => void): () => void
+  onEvent(listener: (event: EventFrame) => void): () => void
+  /** Drops the socket and connects again now: for a supervisor that knows the gateway just came up. */
+  reconnect(): void
+  close(): Promise<void>
+}
+
+export interface ClientOptions {
+  /** `ws://host:port`, loopback or a trusted network. */
+  readonly url: string
+  readonly token: string
+  /** Reported to the gateway. */
+  readonly version?: string
+  /** False: nothing is opened before `reconnect`. For a supervisor whose gateway is not up yet. Default true. */
+  readonly connectNow?: boolean
+}
+
+export function createClient({ clock }: { readonly clock: Clock }, options: ClientOptions): Client {
+  const bootListeners = new Set<(bootId: string) => void>()
+  const eventListeners = new Set<(event: EventFrame) => void>()
+  let link = openLink()
+  let waiting = newWaiting()
+  let current: Connected | null = null
+  let lastError: GatewayError | null = null
+  let lastBootId: string | null = null
+  /** Set when trying again is pointless until somebody changes something; `reconnect` clears it. */
+  let refused: GatewayError | null = null
+  let closed = false
+
+  function openLink(): GatewayClient {
+    const opened: GatewayClient = new GatewayClient({
+      url: options.url,
+      token: options.token,
+      clientVersion: options.version ?? '0.1.0',
+      role: 'operator',
+      scopes: ['operator.read', 'operator.write', 'operator.admin'],
+      // The official client would otherwise look for its own variables in our environment.
+      env: {},
+      onHelloOk: (hello) => {
+        if (opened === link) onHello(hello)
+      },
+      onConnectError: (error) => {
+        if (opened === link) onConnectError(error)
+      },
+      onReconnectPaused: (info) => {
+        if (opened === link)
+          onRefused(new GatewayError('GATEWAY_AUTH', `the gateway closed the connection for good: ${info.reason}`))
+      },
+      onClose: () => {
+        if (opened === link) current = null
+      },
+      onEvent: (event) => {
+        for (const listener of eventListeners) listener(event)
+      },
+    })
+    return opened
+  }
+
+  function onHello(hello: HelloOk): void {
+    const bootId = hello.server.bootId ?? hello.server.connId
+    current = { bootId, version: hello.server.version }
+    lastError = null
+    const isNew = bootId !== lastBootId
+    lastBootId = bootId
+    waiting.resolve(current)
+    waiting = newWaiting()
+    if (isNew) for (const listener of bootListeners) listener(bootId)
+  }
+
+  function onConnectError(thrown: Error): void {
+    const error = translateError(thrown, false)
+    lastError =
+      error instanceof GatewayError ? error : new GatewayError('GATEWAY_UNREACHABLE', messageOf(thrown), { cause: thrown })
+    if (lastError.class === 'configuration') onRefused(lastError)
+  }
+
+  function onRefused(error: GatewayError): void {
+    refused = refused ?? error
+    lastError = refused
+    link.stop()
+    waiting.reject(refused)
+    waiting = newWaiting()
+  }
+
+  async function connected(signal?: AbortSignal): Promise<Connected> {
+    if (closed) throw new GatewayError('GATEWAY_UNREACHABLE', 'the client is closed', { ended: true })
+    if (refused !== null) throw refused
+    if (current !== null) return current
+    if (signal === undefined) return waiting.promise
+    try {
+      return await untilAborted(waiting.promise, signal)
+    } catch (error) {
+      if (error instanceof GatewayError || !isTimeout(signal.reason)) throw error
+      throw new GatewayError('GATEWAY_UNREACHABLE', lastError?.message ?? `no answer from ${options.url}`, {
+        cause: lastError ?? error,
+        ended: true,
+      })
+    }
+  }
+
+  async function request<T>(method: string, params: object, { signal, timeoutMs = REQUEST_TIMEOUT_MS }: RequestOptions = {}) {
+    const { bootId } = await connected(signal ?? clock.timeout(timeoutMs))
+    let sent = false
+    try {
+      const payload = await link.request<T>(method, params, {
+        timeoutMs,
+        onSent: () => (sent = true),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      return { payload, bootId }
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw translateError(error, sent)
+    }
+  }
+
+  const close = async () => {
+    closed = true
+    current = null
+    waiting.reject(new GatewayError('GATEWAY_UNREACHABLE', 'the client was closed', { ended: true }))
+    await link.stopAndWait()
+  }
+
+  if (options.connectNow !== false) link.start()
+  return {
+    get current() {
+      return current
+    },
+    get lastError() {
+      return lastError
+    },
+    connected,
+    request,
+    onBoot: (listener) => subscribe(bootListeners, listener),
+    onEvent: (listener) => subscribe(eventListeners, listener),
+    reconnect() {
+      if (closed) return
+      const old = link
+      current = null
+      refused = null
+      link = openLink()
+      old.stop()
+      link.start()
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function newWaiting(): PromiseWithResolvers<Connected> {
+  const waiting = Promise.withResolvers<Connected>()
+  // Nobody may be waiting when it fails; whoever comes later gets the error from the fields.
+  waiting.promise.catch(() => undefined)
+  return waiting
+}
+
+function subscribe<T>(listeners: Set<T>, listener: T): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'TimeoutError'
+}
