@@ -1,0 +1,168 @@
+/** Puts the layers together. Owns the order in which they open and close; holds no rule of its own. */
+import { systemClock, systemRandom } from '@mission-control/host/clock'
+import type { Clock, Random } from '@mission-control/shared/clock'
+import { join } from 'node:path'
+import { loadAdminKey } from './auth/admin-key.ts'
+import { createCore } from './functions/core.ts'
+import { tableDefinitions, type Functions } from './functions/definition.ts'
+import { executionStorage } from './functions/execution.ts'
+import { installGlobal } from './functions/global.ts'
+import { createRegistry } from './functions/registry.ts'
+import { createRunner, type Deadlines } from './functions/runner.ts'
+import { FunctionError } from './errors.ts'
+import { createScheduler } from './scheduler/scheduler.ts'
+import { openCatalog, type Catalog, type TableInfo } from './storage/catalog.ts'
+import { openConnection } from './storage/connection.ts'
+import { createLiveSets } from './sync/live.ts'
+import { createSequence } from './transactions/sequence.ts'
+import { createSnapshots } from './transactions/snapshots.ts'
+import { createWriter } from './transactions/writer.ts'
+import { openDataDirectory } from './storage/data-directory.ts'
+import { createCheckpointer } from './storage/checkpoint.ts'
+import { eventLoopTurn } from './transactions/turn.ts'
+import { findMismatch, type ValidatorJson } from './validators/validate.ts'
+import type { Json } from './values/json.ts'
+
+export interface Log {
+  info(message: string, fields?: Record<string, unknown>): void
+  warn(message: string, fields?: Record<string, unknown>): void
+  error(message: string, fields?: Record<string, unknown>): void
+}
+export interface EngineOptions {
+  functions: Functions
+  /** Folder of the database; created when missing. Exactly one of `dataDir` and `memory`. */
+  dataDir?: string
+  memory?: boolean
+  clock?: Clock
+  random?: Random
+  /** What functions see as `process.env` (through the bundle's defines). Default: the process's own. */
+  env?: Readonly<Record<string, string | undefined>>
+  log?: Log
+  deadlines?: Partial<Deadlines>
+  /** Whether scheduled functions and crons run by themselves. Default: yes, except in memory without a clock of its own. */
+  autoSchedule?: boolean
+}
+
+const DEADLINES: Deadlines = {
+  transactionMs: 1_000, // user time of a query or mutation in production
+  actionMs: 10 * 60_000, // Node actions in production
+}
+const silent: Log = { info() {}, warn() {}, error() {} }
+
+export type Engine = Awaited<ReturnType<typeof openEngine>>
+
+export async function openEngine(options: EngineOptions) {
+  if (Boolean(options.dataDir) === Boolean(options.memory)) throw new Error('Give exactly one of `dataDir` and `memory: true`.')
+  installGlobal()
+  const base = options.clock ?? systemClock
+  let offsetMs = 0
+  const clock: Clock = {
+    ...base,
+    now: () => base.now() + offsetMs,
+    monotonic: () => base.monotonic(),
+    sleep: base.sleep.bind(base),
+    timeout: base.timeout.bind(base),
+  }
+  const random = options.random ?? systemRandom
+  const log = options.log ?? silent
+
+  const directory = options.dataDir ? openDataDirectory(options.dataDir) : null
+  const path = directory ? join(directory.path, 'convex.sqlite') : ':memory:'
+  try {
+    const connection = openConnection(path)
+    const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), (known, table, document) =>
+      schemaProblem(known, table, document),
+    )
+    const sequence = createSequence(connection, clock)
+    const checkpointer = createCheckpointer(path, directory !== null, connection)
+    const writer = createWriter({
+      connection,
+      catalog,
+      sequence,
+      write: {
+        randomBytes: (length) => random.bytes(length),
+        checkDocument: (table, document) => checkDocument(catalog, table, document),
+      },
+      onCommit(commit) {
+        live.publish(commit)
+        scheduler.noticeCommit(commit)
+      },
+      turn: directory ? eventLoopTurn : null,
+      onIdle: () => checkpointer.noticeIdle(),
+      detached: (work) => executionStorage().exit(work),
+    })
+    const snapshots = createSnapshots({
+      catalog,
+      writer,
+      openReader: directory ? () => openConnection(path, { readOnly: true }) : null,
+    })
+    const registry = createRegistry(options.functions.modules)
+    const core = createCore({ registry, writer, snapshots, now: () => clock.now() })
+    const env = options.env ?? process.env
+    core.useRunner(
+      createRunner({
+        catalog,
+        clock,
+        random,
+        env,
+        deadlines: { ...DEADLINES, ...options.deadlines },
+        syscalls: () => core.syscalls,
+      }),
+    )
+    const live = createLiveSets({ core, snapshots })
+    const scheduler = createScheduler({ core, writer, snapshots, registry, catalog, clock, log, crons: options.functions.crons })
+    await scheduler.open()
+    if (options.autoSchedule ?? !(options.memory && !options.clock)) scheduler.start()
+
+    let closing: Promise<void> | null = null
+    async function close(): Promise<void> {
+      core.close()
+      await scheduler.stop()
+      await writer.close()
+      snapshots.close()
+      checkpointer.close()
+      connection.close()
+      directory?.release()
+    }
+    return {
+      core,
+      live,
+      snapshots,
+      scheduler,
+      registry,
+      catalog,
+      clock,
+      random,
+      log,
+      directory,
+      stats: writer.stats,
+      adminKey: loadAdminKey(directory?.path ?? null, systemRandom),
+      writer,
+      lastTs: sequence.lastTs,
+      /** Moves the engine's own idea of "now" ahead. */
+      advanceClock(ms: number): void {
+        offsetMs += Math.max(0, ms)
+      },
+      /** Stops the scheduler, finishes the queue, checkpoints and gives the folder up. Safe to call twice. */
+      close: () => (closing ??= close()),
+    }
+  } catch (error) {
+    directory?.release()
+    throw error
+  }
+}
+
+function schemaProblem(catalog: Catalog, table: TableInfo, document: Json): string | null {
+  if (table.documentType === null) return null
+  const { _id: _1, _creationTime: _2, ...fields } = document as Record<string, Json>
+  return findMismatch(catalog, table.documentType as unknown as ValidatorJson, fields)
+}
+
+function checkDocument(catalog: Catalog, table: TableInfo, document: Json): void {
+  const problem = schemaProblem(catalog, table, document)
+  if (problem) {
+    throw new FunctionError(
+      `Failed to insert or update a document in table "${table.name}" because it does not match the schema: ${problem}`,
+    )
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The running execution: found through AsyncLocalStorage, so that one permanent `globalThis.Convex` serves any number of
+ * executions of any number of engines. The storage sits on globalThis, because two copies of this module must share it.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Transaction } from '../transactions/transaction.ts'
+import type { Json, JsonObject } from '../values/json.ts'
+import type { Cursor } from '../queries/cursor.ts'
+import type { LogBuffer } from './logs.ts'
+import type { RegisteredFunction } from './registry.ts'
+
+export interface Execution {
+  fn: RegisteredFunction
+  /** Null in actions. */
+  tx: Transaction | null
+  identity: JsonObject | null
+  requestId: string
+  /** Frozen for queries and mutations; the real time for actions. */
+  now(): number
+  random(): number
+  env: Readonly<Record<string, string | undefined>>
+  logs: LogBuffer
+  syscalls: Syscalls
+  /** 0 for a top-level call. */
+  depth: number
+  /** Cursors opened by this execution. */
+  cursors: Map<number, Cursor>
+  /** End cursor of the page an earlier run of the same subscription returned, and of the page this run returned. */
+  journal: { previous: string | null; next: string | null; used: boolean }
+  /** The nested call in flight. While it runs, this execution's own calls wait: its savepoint must hold only its writes. */
+  child: Promise<void> | null
+  closed: boolean
+}
+
+export interface Syscalls {
+  sync(execution: Execution, op: string, args: Json): Json
+  async(execution: Execution, op: string, args: Json): Promise<Json>
+}
+
+const STORAGE = Symbol.for('mission-control.embedded.execution')
+
+export function executionStorage(): AsyncLocalStorage<Execution> {
+  const holder = globalThis as { [STORAGE]?: AsyncLocalStorage<Execution> }
+  return (holder[STORAGE] ??= new AsyncLocalStorage<Execution>())
+}
+
+export function currentExecution(): Execution | undefined {
+  return executionStorage().getStore()
+}

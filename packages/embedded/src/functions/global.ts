@@ -1,0 +1,74 @@
+/**
+ * `globalThis.Convex`: how user code reaches the engine. Installed once per process and never removed. Besides the three
+ * syscall entry points it offers the running execution's own time, randomness, console and environment, and refuses timers
+ * and fetch inside queries and mutations; the build of the functions maps the globals onto them (see `bundleDefines`).
+ * Outside an execution everything is the real thing.
+ */
+import { systemClock, systemRandom } from '@mission-control/host/clock'
+import { FunctionError } from '../errors.ts'
+import type { Json } from '../values/json.ts'
+import { currentExecution, type Execution } from './execution.ts'
+import { refuseOutsideActions, createConsole, createDateClass } from './guarded.ts'
+
+interface ConvexGlobal {
+  syscall(op: string, args: string): string
+  asyncSyscall(op: string, args: string): Promise<string>
+  jsSyscall(op: string, args: unknown): unknown
+}
+const MARK = Symbol.for('mission-control.embedded.global')
+
+/** What an esbuild bundle of functions should define, so that time, randomness and side effects follow the execution. */
+export const bundleDefines: Readonly<Record<string, string>> = {
+  'Date.now': 'Convex.now',
+  'Math.random': 'Convex.random',
+  Date: 'Convex.Date',
+  console: 'Convex.console',
+  fetch: 'Convex.fetch',
+  setTimeout: 'Convex.setTimeout',
+  setInterval: 'Convex.setInterval',
+  setImmediate: 'Convex.setImmediate',
+  'process.env': 'Convex.env',
+}
+
+export function installGlobal(): void {
+  const holder = globalThis as { Convex?: ConvexGlobal & { [MARK]?: true } }
+  if (holder.Convex?.[MARK]) return
+  const previous = holder.Convex // another implementation (a unit-test mock) keeps serving calls that are not ours
+  const now = () => currentExecution()?.now() ?? systemClock.now()
+  const required = (op: string): Execution => {
+    const execution = currentExecution()
+    if (!execution) throw new Error(`The Convex ${op} call was made outside of a running Convex function.`)
+    return execution
+  }
+  const convex = {
+    [MARK]: true as const,
+    syscall(op: string, args: string): string {
+      if (previous && !currentExecution()) return previous.syscall(op, args)
+      const execution = required(op)
+      try {
+        return JSON.stringify(execution.syscalls.sync(execution, op, JSON.parse(args) as Json))
+      } catch (error) {
+        // As for asynchronous calls, user code sees a plain Error.
+        throw error instanceof FunctionError ? new Error(error.message, { cause: error }) : error
+      }
+    },
+    async asyncSyscall(op: string, args: string): Promise<string> {
+      if (previous && !currentExecution()) return previous.asyncSyscall(op, args)
+      const execution = required(op)
+      return JSON.stringify(await execution.syscalls.async(execution, op, JSON.parse(args) as Json))
+    },
+    jsSyscall(op: string, args: unknown): unknown {
+      if (previous && !currentExecution()) return previous.jsSyscall(op, args)
+      throw new Error(`not supported by the embedded backend: ${op}`)
+    },
+    now,
+    random: () => currentExecution()?.random() ?? systemRandom.next(),
+    Date: createDateClass(now),
+    console: createConsole(),
+    get env() {
+      return currentExecution()?.env ?? process.env
+    },
+    ...refuseOutsideActions(),
+  }
+  Object.defineProperty(globalThis, 'Convex', { value: convex, writable: true, configurable: true })
+}

@@ -1,0 +1,150 @@
+/**
+ * Runs one function: checks arguments, invokes the handler inside its execution, cuts it off at its deadline, checks the result.
+ * Owns no transaction: queries and mutations are handed one.
+ */
+import { actionGeneric, mutationGeneric, queryGeneric } from 'convex/server'
+import type { Clock, Random } from '@mission-control/shared/clock'
+import { FunctionError } from '../errors.ts'
+import type { Catalog } from '../storage/catalog.ts'
+import { LIMITS } from '../transactions/limits.ts'
+import type { Transaction } from '../transactions/transaction.ts'
+import { findMismatch } from '../validators/validate.ts'
+import type { Json, JsonObject } from '../values/json.ts'
+import { sizeOf } from '../values/size.ts'
+import { currentExecution, executionStorage, type Execution, type Syscalls } from './execution.ts'
+import { toFunctionError } from './failure.ts'
+import { createLogBuffer } from './logs.ts'
+import { createPrng, PRNG_SEED_BYTES } from './prng.ts'
+import type { FunctionKind, RegisteredFunction } from './registry.ts'
+import { withEngineTime } from './scheduler-time.ts'
+
+/** How long a handler may take. Production allows 1 s of user code in queries and mutations; actions 10 minutes. */
+export interface Deadlines {
+  transactionMs: number
+  actionMs: number
+}
+export interface Call {
+  fn: RegisteredFunction
+  args: Json
+  tx: Transaction | null
+  identity: JsonObject | null
+  requestId: string
+  journal?: string | null
+  /** The calling execution, for nested calls. */
+  parent?: Execution
+}
+export interface Outcome {
+  value: Json
+  logLines: string[]
+  journal: string | null
+}
+export type Runner = ReturnType<typeof createRunner>
+
+export interface RunnerDeps {
+  catalog: Catalog
+  clock: Clock
+  random: Random
+  env: Readonly<Record<string, string | undefined>>
+  deadlines: Deadlines
+  syscalls(): Syscalls
+}
+
+export function createRunner(deps: RunnerDeps) {
+  const { catalog, clock, random } = deps
+  // The client library builds `ctx` and encodes results; the handler it calls is the running execution's.
+  const dispatch = (ctx: object, args: unknown) => currentExecution()!.fn.handler(ctx, args)
+  const query = queryGeneric({ handler: (ctx, args) => dispatch(ctx, args) }) as unknown as {
+    invokeQuery(args: string): Promise<string>
+  }
+  const mutation = mutationGeneric({ handler: (ctx, args) => dispatch(withEngineTime(ctx), args) }) as unknown as {
+    invokeMutation(args: string): Promise<string>
+  }
+  const action = actionGeneric({ handler: (ctx, args) => dispatch(withEngineTime(ctx), args) }) as unknown as {
+    invokeAction(requestId: string, args: string): Promise<string>
+  }
+  const invoke: Record<FunctionKind, (requestId: string, args: string) => Promise<string>> = {
+    query: (_requestId, args) => query.invokeQuery(args),
+    mutation: (_requestId, args) => mutation.invokeMutation(args),
+    action: (requestId, args) => action.invokeAction(requestId, args),
+  }
+
+  function open(call: Call): Execution {
+    const { fn, parent } = call
+    const frozen = parent?.tx ? parent.now() : clock.now()
+    const depth = parent?.tx ? parent.depth + 1 : 0
+    if (depth > LIMITS.nestingDepth) {
+      throw new FunctionError(`Cross component call depth limit exceeded. Limit: ${LIMITS.nestingDepth}`)
+    }
+    return {
+      fn,
+      tx: call.tx,
+      identity: call.identity,
+      requestId: call.requestId,
+      now: fn.kind === 'action' ? () => clock.now() : () => frozen,
+      random: parent?.tx ? parent.random : createPrng(random.bytes(PRNG_SEED_BYTES)),
+      env: deps.env,
+      logs: parent?.tx ? parent.logs : createLogBuffer(),
+      syscalls: deps.syscalls(),
+      depth,
+      cursors: new Map(),
+      journal: { previous: call.journal ?? null, next: null, used: false },
+      child: null,
+      closed: false,
+    }
+  }
+
+  function checkArgs(fn: RegisteredFunction, args: Json): void {
+    if (sizeOf(args) > LIMITS.argumentBytes) {
+      throw new FunctionError(`Arguments for ${fn.path} are too large (limit: ${LIMITS.argumentBytes} bytes)`)
+    }
+    const problem = findMismatch(catalog, fn.args, args)
+    if (problem) throw new FunctionError(`ArgumentValidationError: ${problem}`)
+  }
+
+  function checkResult(fn: RegisteredFunction, value: Json): void {
+    if (sizeOf(value) > LIMITS.resultBytes) {
+      throw new FunctionError(`Function ${fn.path} return value is too large (limit: ${LIMITS.resultBytes} bytes)`)
+    }
+    const problem = fn.returns && findMismatch(catalog, fn.returns, value)
+    if (problem) throw new FunctionError(`ReturnsValidationError: ${problem}`)
+  }
+
+  return {
+    checkArgs,
+    newRequestId: () => Buffer.from(random.bytes(8)).toString('hex'),
+    /** Throws a FunctionError for everything the function did wrong. */
+    async run(call: Call): Promise<Outcome> {
+      const execution = open(call)
+      const { fn } = call
+      try {
+        checkArgs(fn, call.args)
+        const running = executionStorage().run(execution, () => invoke[fn.kind](call.requestId, JSON.stringify([call.args])))
+        const limit = fn.kind === 'action' ? deps.deadlines.actionMs : deps.deadlines.transactionMs
+        // A nested call is under its caller's deadline.
+        const text = await (execution.depth > 0 ? running : cutOff(clock, running, limit))
+        const value = JSON.parse(text) as Json
+        checkResult(fn, value)
+        return { value, logLines: execution.logs.lines, journal: execution.journal.next }
+      } catch (error) {
+        throw toFunctionError(error, execution.logs.lines)
+      } finally {
+        execution.closed = true
+      }
+    },
+  }
+}
+
+async function cutOff<T>(clock: Clock, running: Promise<T>, limitMs: number): Promise<T> {
+  const timer = new AbortController()
+  const deadline = clock.sleep(limitMs, timer.signal).then(
+    () => {
+      throw new FunctionError(`Function execution timed out (maximum duration: ${limitMs / 1000}s)`)
+    },
+    () => new Promise<never>(() => {}), // the timer was cancelled: the handler finished first
+  )
+  try {
+    return await Promise.race([running, deadline])
+  } finally {
+    timer.abort()
+  }
+}

@@ -1,0 +1,144 @@
+/** The network side of one engine: HTTP API and sync socket on one port. Loopback unless told otherwise. */
+import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { authorizeAdmin, authorizeHeader } from '../auth/authorize.ts'
+import type { Engine } from '../engine.ts'
+import { ClosedError, RequestError, StorageError } from '../errors.ts'
+import { createSession, type Session } from '../sync/session.ts'
+import type { Json } from '../values/json.ts'
+import { MAX_BODY_BYTES } from './body.ts'
+import { checkSource, type GuardOptions } from './guard.ts'
+import { route, type Reply } from './routes.ts'
+
+export interface ListenOptions extends GuardOptions {
+  /** 0 picks a free port. Default 0. */
+  port?: number
+  /** Default 127.0.0.1. */
+  host?: string
+  /** Answer of `GET /instance_name`. */
+  instanceName?: string
+}
+export interface Listening {
+  port: number
+  url: string
+  /** Refuses new connections, lets running requests finish, closes sockets with 1001. */
+  close(): Promise<void>
+}
+
+const CORS_MAX_AGE_S = 86_400
+const CLOSE_GOING_AWAY = 1001
+const SYNC_PATH = /^\/api\/(?:[^/]+\/)?sync$/
+
+export async function listen(engine: Engine, options: ListenOptions = {}): Promise<Listening> {
+  const { port = 0, host = '127.0.0.1', instanceName = 'embedded' } = options
+  const sessions = new Set<Session>()
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES })
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let reply: Reply
+    let origin: string | null = null
+    try {
+      origin = checkSource(request, options)
+      if (request.method === 'OPTIONS') return preflight(request, response, origin)
+      const url = new URL(request.url ?? '/', 'http://backend')
+      const principal = () => {
+        const parameter = url.searchParams.get('adminKey')
+        return request.headers.authorization === undefined && parameter !== null
+          ? authorizeAdmin(engine.adminKey, parameter)
+          : authorizeHeader(engine.adminKey, request.headers.authorization)
+      }
+      reply = await route({ engine, instanceName, request, url, principal })
+    } catch (error) {
+      reply = errorReply(engine, error)
+    }
+    if (origin !== null) {
+      response.setHeader('access-control-allow-origin', origin)
+      response.setHeader('access-control-allow-credentials', 'true')
+      response.setHeader('vary', 'Origin')
+    }
+    send(request, response, reply)
+  }
+
+  const server = createServer((request, response) => {
+    void answer(request, response)
+  })
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy()) // the peer may be gone before the handshake ends
+    try {
+      checkSource(request, options)
+      const { pathname } = new URL(request.url ?? '/', 'http://backend')
+      if (!SYNC_PATH.test(pathname)) throw new RequestError(404, 'NotFound', `There is no socket at ${pathname}.`)
+    } catch (error) {
+      return refuseUpgrade(socket, errorReply(engine, error))
+    }
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      const session = createSession(engine, ws, () => sessions.delete(session))
+      sessions.add(session)
+    })
+  })
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
+    server.listen(port, host, resolve)
+  })
+  const bound = (server.address() as AddressInfo).port
+  return {
+    port: bound,
+    url: `http://${host.includes(':') ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host}:${bound}`,
+    async close() {
+      const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
+      await Promise.all([...sessions].map((session) => session.close(CLOSE_GOING_AWAY, 'The backend is shutting down')))
+      server.closeIdleConnections()
+      await stopped
+      sockets.close()
+    },
+  }
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE')
+    return new Error(`Port ${port} on ${host} is already in use: stop what holds it, or choose another port.`, { cause: error })
+  if (error.code === 'EACCES') return new Error(`Not allowed to listen on port ${port}: choose one above 1023.`, { cause: error })
+  return error
+}
+
+function errorReply(engine: Engine, error: unknown): Reply {
+  if (error instanceof RequestError) return { status: error.status, body: { code: error.code, message: error.message } }
+  if (error instanceof ClosedError) return { status: 503, body: { code: 'ShuttingDown', message: error.message } }
+  if (error instanceof StorageError) return { status: 503, body: { code: 'StorageFailed', message: error.message } }
+  engine.log.error('a request failed inside the backend', {
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  })
+  return { status: 500, body: { code: 'InternalServerError', message: 'Your request could not be completed. Try again later.' } }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, reply: Reply): void {
+  if (response.destroyed) return
+  const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body)
+  response.writeHead(reply.status, {
+    'content-type': typeof reply.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
+    'content-length': Buffer.byteLength(text),
+    // A body we did not read to its end would be taken for the next request.
+    ...(!request.complete && { connection: 'close' }),
+  })
+  response.end(text)
+}
+
+function preflight(request: IncomingMessage, response: ServerResponse, origin: string | null): void {
+  response.writeHead(204, {
+    ...(origin !== null && { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true', vary: 'Origin' }),
+    'access-control-allow-methods': 'GET, POST, OPTIONS',
+    'access-control-allow-headers': request.headers['access-control-request-headers'] ?? '',
+    'access-control-max-age': String(CORS_MAX_AGE_S),
+  })
+  response.end()
+}
+
+function refuseUpgrade(socket: Duplex, reply: Reply): void {
+  const text = JSON.stringify(reply.body as Json)
+  socket.end(
+    `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? 'Error'}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+  )
+}

@@ -1,0 +1,121 @@
+/**
+ * Walks a plan row by row: reads ahead in batches, applies the operators in order, and widens the read range by exactly what
+ * it looked at. When the transaction writes in between, rows read ahead are dropped and read again.
+ */
+import type { EntryRow } from '../storage/connection.ts'
+import type { ReadRange } from '../transactions/footprint.ts'
+import type { Transaction } from '../transactions/transaction.ts'
+import type { JsonObject } from '../values/json.ts'
+import { justAfter } from '../values/keys.ts'
+import { sizeOf } from '../values/size.ts'
+import { passes } from './filter.ts'
+import type { Plan } from './plan.ts'
+
+const FIRST_BATCH = 16
+const LARGEST_BATCH = 256
+
+export interface Row {
+  key: Buffer
+  document: JsonObject
+  bytes: number
+}
+export type Cursor = ReturnType<typeof createCursor>
+
+export function createCursor(tx: Transaction, plan: Plan) {
+  const ascending = plan.order === 'asc'
+  // Nothing looked at yet: an empty interval at the end where reading starts.
+  const start = ascending ? plan.low : plan.high
+  const range: ReadRange = tx.beginRange({ index: plan.index, low: start, high: start })
+  const remaining = plan.operators.map((operator) => ('limit' in operator ? operator.limit : Infinity))
+  let ahead: EntryRow[] = []
+  let aheadVersion = tx.version
+  let batch = FIRST_BATCH
+  let low = plan.low
+  let high = plan.high
+  let exhausted = low.compare(high) >= 0
+
+  const filtered = plan.operators.some((operator) => 'filter' in operator)
+
+  function fill(): void {
+    if (aheadVersion !== tx.version) {
+      ahead = []
+      exhausted = low.compare(high) >= 0
+    }
+    if (ahead.length > 0 || exhausted) return
+    // Without a filter a limit says exactly how many rows can still be asked for.
+    const size = filtered ? batch : Math.max(1, Math.min(batch, ...remaining))
+    ahead = tx.scan(plan.index, low, high, plan.order, size)
+    aheadVersion = tx.version
+    exhausted = ahead.length === 0
+    batch = Math.min(batch * 2, LARGEST_BATCH)
+  }
+
+  function finish(): void {
+    range.low = plan.low
+    range.high = plan.high
+    exhausted = true
+  }
+
+  /** The next row of the index, before any operator; null at the end. */
+  function nextRow(): Row | null {
+    fill()
+    const entry = ahead.shift()
+    if (!entry) {
+      finish()
+      return null
+    }
+    if (ascending) {
+      low = justAfter(entry.key)
+      if (range.high.compare(low) < 0) range.high = low
+    } else {
+      high = entry.key
+      if (range.low.compare(high) > 0) range.low = high
+    }
+    const document = JSON.parse(entry.json) as JsonObject
+    const bytes = sizeOf(document)
+    tx.count('documentsRead')
+    tx.count('bytesRead', bytes)
+    return { key: entry.key, document, bytes }
+  }
+
+  /** Whether the row gets through filters and limits; `stop` when a limit is used up. */
+  function judge(row: Row): 'keep' | 'drop' | 'stop' {
+    for (const [position, operator] of plan.operators.entries()) {
+      if ('filter' in operator) {
+        if (!passes(operator.filter, row.document)) return 'drop'
+      } else {
+        if (remaining[position]! <= 0) return 'stop'
+        remaining[position] = remaining[position]! - 1
+      }
+    }
+    return 'keep'
+  }
+
+  return {
+    nextRow,
+    judge,
+    /** The next document that passes every operator; null at the end. */
+    next(): Row | null {
+      for (;;) {
+        // A limit that is used up ends the query before another row is read: reading it would widen the read set.
+        if (remaining.some((left) => left <= 0)) return null
+        const row = nextRow()
+        if (!row) return null
+        if (judge(row) === 'keep') return row
+      }
+    },
+    /** Whether the index holds another row; looking counts as reading. */
+    hasMore(): boolean {
+      fill()
+      const next = ahead[0]
+      if (!next) {
+        finish()
+        return false
+      }
+      if (ascending) {
+        if (range.high.compare(next.key) <= 0) range.high = justAfter(next.key)
+      } else if (range.low.compare(next.key) > 0) range.low = next.key
+      return true
+    },
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Live queries. A set holds the queries of one subscriber under one identity; a commit whose writes intersect what a query
+ * read makes it dirty; `advance` re-runs every dirty query on one snapshot and reports only results that changed. The commit
+ * is a hint to advance, the re-run is the truth.
+ */
+import type { Core } from '../functions/core.ts'
+import { FunctionError } from '../errors.ts'
+import type { Commit } from '../transactions/writer.ts'
+import { intersects, type ReadSet } from '../transactions/footprint.ts'
+import type { Snapshots } from '../transactions/snapshots.ts'
+import type { Json, JsonObject } from '../values/json.ts'
+
+export interface LiveQuery {
+  path: string
+  args: Json
+  journal: string | null
+}
+export type LiveResult =
+  | { ok: true; value: Json; logLines: string[]; journal: string | null }
+  | { ok: false; message: string; data: Json | undefined; logLines: string[]; requestId: string; journal: null }
+export interface Advance {
+  ts: bigint
+  changes: { queryId: number; result: LiveResult }[]
+}
+interface Entry extends LiveQuery {
+  reads: ReadSet | null
+  /** JSON of the last result sent, to drop re-runs that changed nothing. */
+  sent: string | null
+  dirty: boolean
+}
+export type LiveSets = ReturnType<typeof createLiveSets>
+export type LiveSet = ReturnType<LiveSets['open']>
+
+export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
+  const { core, snapshots } = deps
+  const listeners = new Set<(commit: Commit) => void>()
+
+  function open(options: { onDirty(): void }) {
+    const entries = new Map<number, Entry>()
+    let identity: JsonObject | null = null
+    let internal = false
+    // Commits that land while queries run on an older snapshot: checked against what those queries turn out to have read.
+    let meanwhile: Commit[] | null = null
+
+    const listener = (commit: Commit) => {
+      meanwhile?.push(commit)
+      let hit = false
+      for (const entry of entries.values()) {
+        if (!entry.dirty && entry.reads && intersects(entry.reads, commit.writes)) hit = entry.dirty = true
+      }
+      if (hit) options.onDirty()
+    }
+    listeners.add(listener)
+
+    return {
+      add(queryId: number, query: LiveQuery): void {
+        entries.set(queryId, { ...query, reads: null, sent: null, dirty: true })
+      },
+      remove: (queryId: number) => entries.delete(queryId),
+      size: () => entries.size,
+      hasDirty: () => [...entries.values()].some((entry) => entry.dirty),
+      /** A new identity re-runs everything: any result may depend on it. */
+      setIdentity(next: { identity: JsonObject | null; internal: boolean }): void {
+        identity = next.identity
+        internal = next.internal
+        for (const entry of entries.values()) entry.dirty = true
+      },
+      async advance(): Promise<Advance> {
+        const due = [...entries].filter(([, entry]) => entry.dirty)
+        const changes: Advance['changes'] = []
+        meanwhile = []
+        const ts = await snapshots.with(async (snapshot) => {
+          meanwhile = [] // commits before the snapshot are in it
+          for (const [queryId, entry] of due) {
+            entry.dirty = false
+            const { result, reads } = await runOne(snapshot, entry)
+            entry.reads = reads
+            if (meanwhile.some((commit) => intersects(reads, commit.writes))) entry.dirty = true
+            const text = JSON.stringify(result.ok ? [result.value] : { error: result.message, data: result.data ?? null })
+            if (entry.sent === text) continue
+            entry.sent = text
+            entry.journal = result.journal
+            if (entries.get(queryId) === entry) changes.push({ queryId, result })
+          }
+          return snapshot.ts
+        })
+        meanwhile = null
+        return { ts, changes }
+      },
+      close(): void {
+        listeners.delete(listener)
+        entries.clear()
+      },
+    }
+
+    async function runOne(
+      snapshot: Parameters<Core['queryIn']>[0],
+      entry: Entry,
+    ): Promise<{ result: LiveResult; reads: ReadSet }> {
+      const requestId = core.newRequestId()
+      try {
+        const fn = await core.resolve(entry.path, ['query'], internal)
+        const ran = await core.queryIn(snapshot, fn, entry.args, { identity, internal, requestId, journal: entry.journal })
+        if (ran.outcome) return { result: { ok: true, ...ran.outcome }, reads: ran.tx.reads }
+        return { result: failed(ran.error, requestId), reads: ran.tx.reads }
+      } catch (error) {
+        return { result: failed(error, requestId), reads: { ids: new Set(), ranges: new Map() } }
+      }
+    }
+  }
+
+  return {
+    open,
+    /** Tells every set about a commit. Called after COMMIT, before the mutation's caller is answered. */
+    publish(commit: Commit): void {
+      for (const listener of listeners) listener(commit)
+    },
+    count: () => listeners.size,
+  }
+}
+
+function failed(error: unknown, requestId: string): LiveResult {
+  if (!(error instanceof FunctionError)) throw error
+  return { ok: false, message: error.message, data: error.data, logLines: error.logLines, requestId, journal: null }
+}

@@ -1,0 +1,249 @@
+/**
+ * One sync socket. Messages change what is wanted (queries, identity) or queue a mutation; one loop at a time brings the client
+ * up to date and says so in a Transition whose start is always the end of the one before. Mutations run in order, one at a time;
+ * their answer goes out before the Transition that covers them, and that Transition goes out even when nothing changed, because
+ * the client's promise waits for it.
+ */
+import type { WebSocket } from 'ws'
+import { authorizeAdminMessage, authorizeToken, NOBODY, type Principal } from '../auth/authorize.ts'
+import type { Engine } from '../engine.ts'
+import { FunctionError, RequestError } from '../errors.ts'
+import { parseArgs } from '../http/body.ts'
+import { encodeTs, decodeTs, failureMessage } from '../http/routes.ts'
+import type { Json, JsonObject } from '../values/json.ts'
+import { createOutbox } from './outbox.ts'
+import { parseMessage, type CallMessage, type ClientMessage, type QueryModification } from './protocol.ts'
+
+export interface Session {
+  close(code: number, reason: string): Promise<void>
+}
+
+const PING_EVERY_MS = 15_000 // clients give up after 60 s without a message
+const MAX_QUEUED_MUTATIONS = 1_000
+const MAX_REASON_BYTES = 123 // of a WebSocket close frame
+const CLOSE_BAD_MESSAGE = 1008
+const CLOSE_INTERNAL = 1011
+const FATAL_CLOSE = 1008
+
+export function createSession(engine: Engine, ws: WebSocket, onClose: () => void): Session {
+  const { core, log } = engine
+  const set = engine.live.open({ onDirty: () => void refresh() })
+  const outbox = createOutbox(ws)
+  const ended = new AbortController()
+  let sessionId: string | null = null
+  let principal: Principal = NOBODY
+  let version = { querySet: 0, identity: 0, ts: 0n }
+  // What the client asked for; the next transition reaches it.
+  let wanted = { querySet: 0, identity: 0 }
+  let removed: number[] = []
+  let owedTs = 0n
+  let refreshing = false
+  const mutations: CallMessage[] = []
+  let mutating = false
+
+  async function refresh(): Promise<void> {
+    if (refreshing || ended.signal.aborted) return
+    refreshing = true
+    try {
+      while (!ended.signal.aborted && (set.hasDirty() || behind())) await transition()
+    } catch (error) {
+      fail(error)
+    } finally {
+      refreshing = false
+    }
+  }
+
+  function behind(): boolean {
+    return version.querySet !== wanted.querySet || version.identity !== wanted.identity || version.ts < owedTs
+  }
+
+  async function transition(): Promise<void> {
+    const target = { ...wanted }
+    const gone = removed
+    removed = []
+    const { ts, changes } = await set.advance()
+    if (ended.signal.aborted) return
+    const end = { ...target, ts: ts > version.ts ? ts : version.ts }
+    const modifications: JsonObject[] = gone.map((queryId) => ({ type: 'QueryRemoved', queryId }))
+    for (const { queryId, result } of changes) {
+      const { logLines, journal } = result
+      modifications.push(
+        result.ok
+          ? { type: 'QueryUpdated', queryId, value: result.value, logLines, journal }
+          : {
+              type: 'QueryFailed',
+              queryId,
+              errorMessage: failureMessage(result.message, result.requestId),
+              logLines,
+              journal,
+              ...(result.data !== undefined && { errorData: result.data }),
+            },
+      )
+    }
+    const moved = end.querySet !== version.querySet || end.identity !== version.identity || version.ts < owedTs
+    if (modifications.length === 0 && !moved) return
+    outbox.send({
+      type: 'Transition',
+      startVersion: onWire(version),
+      endVersion: onWire(end),
+      modifications,
+      serverTs: engine.clock.now(),
+    })
+    version = end
+  }
+
+  function modify(modification: QueryModification): void {
+    if (modification.type === 'Remove') {
+      set.remove(modification.queryId)
+      removed.push(modification.queryId)
+    } else {
+      const { queryId, udfPath, args, journal } = modification
+      set.add(queryId, { path: udfPath, args: parseArgs(args), journal: journal ?? null })
+    }
+  }
+
+  function authenticate(message: ClientMessage & { type: 'Authenticate' }): void {
+    try {
+      if (message.tokenType === 'User') authorizeToken()
+      principal =
+        message.tokenType === 'Admin'
+          ? authorizeAdminMessage(engine.adminKey, message.value ?? '', message.impersonating)
+          : NOBODY
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      outbox.send({ type: 'AuthError', error: error.message, baseVersion: message.baseVersion, authUpdateAttempted: true })
+      return
+    }
+    set.setIdentity({ identity: principal.identity, internal: false })
+    wanted = { ...wanted, identity: message.baseVersion + 1 }
+  }
+
+  async function drainMutations(): Promise<void> {
+    if (mutating) return
+    mutating = true
+    for (let message = mutations.shift(); message && !ended.signal.aborted; message = mutations.shift()) {
+      await mutate(message).catch(fail)
+    }
+    mutating = false
+  }
+
+  async function mutate({ requestId, udfPath, args }: CallMessage): Promise<void> {
+    const call = core.newRequestId()
+    try {
+      const dedupe = { session: sessionId!, request: requestId }
+      const options = { identity: principal.identity, internal: false, requestId: call, dedupe }
+      const { value, ts, logLines } = await core.call(udfPath, ['mutation'], parseArgs(args), options)
+      if (ts > owedTs) owedTs = ts
+      outbox.send({ type: 'MutationResponse', requestId, success: true, result: value, ts: encodeTs(ts), logLines })
+      void refresh()
+    } catch (error) {
+      outbox.send({ type: 'MutationResponse', requestId, success: false, ts: null, ...failure(error, call) })
+    }
+  }
+
+  async function act({ requestId, udfPath, args }: CallMessage): Promise<void> {
+    const call = core.newRequestId()
+    try {
+      const options = { identity: principal.identity, internal: false, requestId: call }
+      const { value, logLines } = await core.call(udfPath, ['action'], parseArgs(args), options)
+      outbox.send({ type: 'ActionResponse', requestId, success: true, result: value, logLines })
+    } catch (error) {
+      outbox.send({ type: 'ActionResponse', requestId, success: false, ...failure(error, call) })
+    }
+  }
+
+  /** A function's failure is an answer; the server's is not: the socket closes and the client asks again. */
+  function failure(error: unknown, call: string): JsonObject {
+    if (error instanceof RequestError) return { result: failureMessage(error.message, call), logLines: [] }
+    if (!(error instanceof FunctionError)) throw error
+    const { message, logLines, data } = error
+    return { result: failureMessage(message, call), logLines, ...(data !== undefined && { errorData: data }) }
+  }
+
+  function receive(message: ClientMessage): void {
+    if (message.type === 'Connect') return connect(message)
+    if (sessionId === null) throw new RequestError(400, 'NotConnected', 'The first message must be Connect.')
+    switch (message.type) {
+      case 'Authenticate':
+        authenticate(message)
+        return void refresh()
+      case 'ModifyQuerySet':
+        if (message.baseVersion !== wanted.querySet) throw new RequestError(400, 'BadVersion', 'ModifyQuerySet skips a version.')
+        for (const modification of message.modifications) modify(modification)
+        wanted = { ...wanted, querySet: message.newVersion }
+        return void refresh()
+      case 'Mutation':
+        if (mutations.length >= MAX_QUEUED_MUTATIONS) return close(FATAL_CLOSE, 'TooManyConcurrentRequests')
+        mutations.push(message)
+        return void drainMutations()
+      case 'Action':
+        return void act(message).catch(fail)
+      case 'Event':
+        return
+    }
+  }
+
+  function connect(message: ClientMessage & { type: 'Connect' }): void {
+    sessionId = message.sessionId
+    const { maxObservedTimestamp } = message
+    if (maxObservedTimestamp === undefined || decodeTs(maxObservedTimestamp) <= engine.lastTs()) return
+    // The database is older than what this client has seen: a restored backup. Going on would show it time running backwards.
+    outbox.send({ type: 'FatalError', error: 'This client has seen newer data than this backend holds. Reload to continue.' })
+    close(FATAL_CLOSE, 'DatabaseRestored')
+  }
+
+  function fail(error: unknown): void {
+    if (error instanceof RequestError) return close(CLOSE_BAD_MESSAGE, `${error.code}: ${error.message}`)
+    log.error('a sync session failed', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+    close(CLOSE_INTERNAL, 'InternalServerError')
+  }
+
+  function close(code: number, reason: string): void {
+    if (ended.signal.aborted) return
+    ended.abort()
+    set.close()
+    ws.close(
+      code,
+      Buffer.from(reason)
+        .subarray(0, MAX_REASON_BYTES)
+        .toString('utf8')
+        .replace(/\uFFFD$/, ''),
+    )
+  }
+
+  async function keepAlive(): Promise<void> {
+    while (!ended.signal.aborted) {
+      await engine.clock.sleep(PING_EVERY_MS, ended.signal).catch(() => {})
+      if (!ended.signal.aborted) outbox.send({ type: 'Ping' })
+    }
+  }
+
+  ws.on('message', (data: Buffer, isBinary: boolean) => {
+    if (ended.signal.aborted) return
+    try {
+      receive(parseMessage(isBinary ? null : data.toString('utf8')))
+    } catch (error) {
+      fail(error)
+    }
+  })
+  ws.on('error', () => ws.terminate()) // 'close' follows and cleans up
+  const gone = new Promise<void>((resolve) => {
+    ws.once('close', () => {
+      ended.abort()
+      set.close()
+      onClose()
+      resolve()
+    })
+  })
+  void keepAlive()
+  return {
+    async close(code, reason) {
+      close(code, reason)
+      await gone
+    },
+  }
+}
+
+function onWire(version: { querySet: number; identity: number; ts: bigint }): Json {
+  return { querySet: version.querySet, identity: version.identity, ts: encodeTs(version.ts) }
+}

@@ -1,0 +1,228 @@
+/**
+ * One transaction over one connection: documents in and out, index entries kept in step, everything read and written noted,
+ * caps counted. Whoever opens it owns BEGIN, SAVEPOINT and COMMIT; nothing here does.
+ */
+import { FunctionError, NotSupportedError } from '../errors.ts'
+import { keyOf, type Catalog, type IndexInfo, type TableInfo } from '../storage/catalog.ts'
+import type { Connection, EntryRow, Order } from '../storage/connection.ts'
+import { encodeId, tableNumberOf } from '../values/ids.ts'
+import type { Json, JsonObject } from '../values/json.ts'
+import { sizeOf } from '../values/size.ts'
+import { addRange, createReadSet, type ReadRange, type Write, type WrittenKey } from './footprint.ts'
+import { createUsage } from './limits.ts'
+import { checkShape } from './shape.ts'
+
+export type Transaction = ReturnType<typeof createTransaction>
+
+export interface TransactionDeps {
+  connection: Connection
+  catalog: Catalog
+  /** Null for read-only transactions. */
+  write: {
+    randomBytes(length: number): Uint8Array
+    nextCreationTime(): number
+    /** Throws when the document does not match its table's schema. */
+    checkDocument(table: TableInfo, document: Json): void
+  } | null
+  /** Timestamp of the newest commit this transaction sees, nanoseconds. */
+  snapshotTs: bigint
+}
+
+export function createTransaction({ connection, catalog, write, snapshotTs }: TransactionDeps) {
+  const reads = createReadSet()
+  const writes: Write[] = []
+  const { usage, count } = createUsage()
+  let version = 0
+  let closed = false
+  let failure: Error | null = null
+
+  function open(): void {
+    if (closed) {
+      throw new FunctionError(
+        'The transaction of this function has ended: a database call was made after the function returned. Did you forget to await a promise?',
+      )
+    }
+  }
+  function writer() {
+    open()
+    if (!write) throw new FunctionError('Writes are not allowed in a query.')
+    return write
+  }
+  function tableOfId(id: string, method: string): TableInfo {
+    const number = tableNumberOf(id)
+    if (number === null)
+      throw new FunctionError(`Invalid argument \`id\` for \`db.${method}\`: Unable to decode ID: "${id}" is not a valid ID.`)
+    const table = catalog.tableByNumber(number)
+    if (!table)
+      throw new FunctionError(`Invalid argument \`id\` for \`db.${method}\`: the table of ID "${id}" is not known here.`)
+    return table
+  }
+  function requireTable(name: string): TableInfo {
+    const table = catalog.table(name)
+    if (!table) throw new NotSupportedError(`a table that is not in the schema ("${name}")`)
+    return table
+  }
+  function noteSize(json: Json): number {
+    const size = sizeOf(json)
+    count('bytesWritten', size)
+    return size
+  }
+  function store(table: TableInfo, document: JsonObject): string {
+    const deps = writer()
+    count('documentsWritten')
+    const size = noteSize(document)
+    checkShape(document, size)
+    deps.checkDocument(table, document)
+    return JSON.stringify(document)
+  }
+
+  return {
+    /** What another transaction over the same state is made from. */
+    source: { connection, catalog, snapshotTs },
+    reads,
+    writes,
+    usage,
+    count,
+    snapshotTs,
+    catalog,
+    requireTable,
+    tableOfId,
+    get writable() {
+      return write !== null
+    },
+    /** Grows with every write and rollback: cursors use it to drop rows they read ahead. */
+    get version() {
+      return version
+    },
+    /** Set when SQLite failed: a handler that catches the error must not commit half a write. */
+    get failure(): Error | null {
+      return failure
+    },
+    fail(error: Error) {
+      failure ??= error
+    },
+    get closed() {
+      return closed
+    },
+    close() {
+      closed = true
+    },
+
+    get(id: string): JsonObject | null {
+      open()
+      count('indexRanges')
+      reads.ids.add(id)
+      const row = connection.document(id)
+      if (!row) return null
+      count('documentsRead')
+      const document = JSON.parse(row.json) as JsonObject
+      count('bytesRead', sizeOf(document))
+      return document
+    },
+
+    /** Rows of an index without noting them: the cursor that asks notes what it hands out. */
+    scan(index: IndexInfo, low: Buffer, high: Buffer, order: Order, limit: number): EntryRow[] {
+      open()
+      return connection.scan(index.id, low, high, order, limit)
+    },
+    beginRange(range: ReadRange): ReadRange {
+      open()
+      count('indexRanges')
+      return addRange(reads, range)
+    },
+
+    insert(table: TableInfo, value: JsonObject): string {
+      const deps = writer()
+      const id = encodeId(table.number, deps.randomBytes(16))
+      const document: JsonObject = { ...value, _creationTime: deps.nextCreationTime(), _id: id }
+      const row = connection.insertDocument(id, table.number, store(table, document))
+      const keys: WrittenKey[] = []
+      for (const index of table.indexes.values()) {
+        const after = keyOf(index, document)
+        connection.addEntry(index.id, after, row)
+        keys.push({ index, after })
+      }
+      writes.push({ table: table.name, id, keys })
+      version++
+      return id
+    },
+
+    /** Replaces the stored document. The caller has read it in this transaction and kept its system fields. */
+    update(table: TableInfo, id: string, document: JsonObject): void {
+      writer()
+      const stored = connection.document(id)
+      if (!stored) throw new FunctionError(`Update on nonexistent document ID ${id}`)
+      const previous = JSON.parse(stored.json) as Json
+      connection.updateDocument(stored.row, store(table, document))
+      const keys: WrittenKey[] = []
+      for (const index of table.indexes.values()) {
+        const before = keyOf(index, previous)
+        const after = keyOf(index, document)
+        keys.push({ index, before, after })
+        if (before.equals(after)) continue
+        connection.removeEntry(index.id, before)
+        connection.addEntry(index.id, after, stored.row)
+      }
+      writes.push({ table: table.name, id, keys })
+      version++
+    },
+
+    remove(table: TableInfo, id: string): void {
+      writer()
+      const stored = connection.document(id)
+      if (!stored) throw new FunctionError(`Delete on nonexistent document ID ${id}`)
+      const previous = JSON.parse(stored.json) as Json
+      count('documentsWritten')
+      const keys: WrittenKey[] = []
+      for (const index of table.indexes.values()) {
+        const before = keyOf(index, previous)
+        connection.removeEntry(index.id, before)
+        keys.push({ index, before })
+      }
+      connection.deleteDocument(stored.row)
+      writes.push({ table: table.name, id, keys })
+      version++
+    },
+
+    /** Runs `body` so that its writes are kept only when it succeeds. What it read stays read: the failure depended on it. */
+    async nested<T>(body: () => Promise<T>): Promise<T> {
+      open()
+      const mark = writes.length
+      connection.exec('SAVEPOINT nested')
+      try {
+        const result = await body()
+        connection.exec('RELEASE nested')
+        return result
+      } catch (error) {
+        connection.exec('ROLLBACK TO nested')
+        connection.exec('RELEASE nested')
+        writes.length = mark
+        version++
+        throw error
+      }
+    },
+
+    /** Remembers a client's answered request in the same transaction as its effects. */
+    saveRequest(request: { session: string; request: number; ts: bigint; result: string; logs: string; at: number }): void {
+      writer()
+      connection.run(
+        'INSERT INTO requests (session, request, ts, result, logs, at) VALUES (?, ?, ?, ?, ?, ?)',
+        request.session,
+        request.request,
+        request.ts.toString(),
+        request.result,
+        request.logs,
+        request.at,
+      )
+    },
+    forgetRequests(beforeMs: number): void {
+      writer()
+      connection.run('DELETE FROM requests WHERE at < ?', beforeMs)
+    },
+    findRequest(session: string, request: number): { ts: bigint; result: string; logs: string } | undefined {
+      open()
+      const row = connection.all('SELECT ts, result, logs FROM requests WHERE session = ? AND request = ?', session, request)[0]
+      return row && { ts: BigInt(row['ts'] as string), result: row['result'] as string, logs: row['logs'] as string }
+    },
+  }
+}

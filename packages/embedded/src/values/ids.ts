@@ -1,0 +1,86 @@
+/**
+ * Document ids: Crockford base32 of varint(table number), 16 random bytes and a checksum. 32 characters for user tables.
+ * The number names the table, so `v.id("tasks")` is checked without a lookup. Only the canonical spelling is accepted.
+ */
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+const VALUE_OF: ReadonlyMap<string, number> = new Map([...ALPHABET].map((char, index) => [char, index]))
+/** Numbers up to this are for system tables; user tables count up from here and are never reused. */
+export const LAST_SYSTEM_TABLE_NUMBER = 10_000
+const RANDOM_BYTES = 16
+const MIN_LENGTH = 31
+const MAX_LENGTH = 37
+
+export function encodeId(tableNumber: number, randomness: Uint8Array): string {
+  const body = Buffer.concat([varint(tableNumber), randomness])
+  const check = checksum(body)
+  return base32(Buffer.concat([body, Buffer.from([check & 0xff, check >> 8])]))
+}
+
+/** The table number inside an id, or null when the text is no id. */
+export function tableNumberOf(id: string): number | null {
+  if (id.length < MIN_LENGTH || id.length > MAX_LENGTH) return null
+  const bytes = fromBase32(id)
+  if (!bytes) return null
+  let number = 0
+  let at = 0
+  for (; ; at++) {
+    const byte = bytes[at]
+    if (byte === undefined || at > 4) return null
+    number += (byte & 0x7f) * 2 ** (7 * at)
+    if (byte < 0x80) break
+  }
+  if (bytes.length !== at + 1 + RANDOM_BYTES + 2) return null
+  return encodeId(number, bytes.subarray(at + 1, at + 1 + RANDOM_BYTES)) === id ? number : null
+}
+
+function varint(value: number): Buffer {
+  const out: number[] = []
+  for (; value >= 0x80; value = Math.floor(value / 128)) out.push((value % 128) | 0x80)
+  out.push(value)
+  return Buffer.from(out)
+}
+
+/** Fletcher-16 with both sums modulo 256. */
+function checksum(bytes: Uint8Array): number {
+  let low = 0
+  let high = 0
+  for (const byte of bytes) {
+    low = (low + byte) & 0xff
+    high = (high + low) & 0xff
+  }
+  return (high << 8) | low
+}
+
+function base32(bytes: Uint8Array): string {
+  let out = ''
+  let bits = 0
+  let pending = 0
+  for (const byte of bytes) {
+    pending = (pending << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      out += ALPHABET[(pending >> bits) & 31]
+    }
+    pending &= (1 << bits) - 1
+  }
+  return bits > 0 ? out + ALPHABET[(pending << (5 - bits)) & 31] : out
+}
+
+function fromBase32(text: string): Buffer | null {
+  const out: number[] = []
+  let bits = 0
+  let pending = 0
+  for (const char of text) {
+    const value = VALUE_OF.get(char)
+    if (value === undefined) return null
+    pending = (pending << 5) | value
+    bits += 5
+    if (bits >= 8) {
+      bits -= 8
+      out.push((pending >> bits) & 0xff)
+      pending &= (1 << bits) - 1
+    }
+  }
+  return Buffer.from(out)
+}
