@@ -1,0 +1,48 @@
+/** Reads the roster page by page and profiles twenty at a time. */
+import { LIMITS } from '@mission-control/shared/limits'
+import type { AgentProfile, AgentReport, RosterEntry, RosterPage } from '@mission-control/shared/service-contract'
+import type { Brain } from '../brain/brain.ts'
+import { service } from '../service.ts'
+
+/** What one `profiles` call may name (service contract). */
+const PROFILES_PER_CALL = 20
+/** What one report may carry (service contract). */
+const REPORTS_PER_CALL = 100
+
+export interface Roster {
+  /** Of the first page: should it change while the others are read, the next look starts again. */
+  readonly version: number
+  readonly agents: readonly RosterEntry[]
+}
+
+export async function readRoster(brain: Brain, signal: AbortSignal): Promise<Roster> {
+  const agents: RosterEntry[] = []
+  let page: RosterPage = await brain.query(service.roster, { cursor: null, limit: LIMITS.pageSize }, signal)
+  const version = page.rosterVersion
+  agents.push(...page.agents)
+  while (page.cursor !== null) {
+    page = await brain.query(service.roster, { cursor: page.cursor, limit: LIMITS.pageSize }, signal)
+    agents.push(...page.agents)
+  }
+  return { version, agents }
+}
+
+export async function readProfiles(
+  brain: Brain,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<Map<string, AgentProfile>> {
+  const profiles = new Map<string, AgentProfile>()
+  for (const some of chunks(ids, PROFILES_PER_CALL)) {
+    for (const profile of await brain.query(service.profiles, { ids: some }, signal)) profiles.set(profile.id, profile)
+  }
+  return profiles
+}
+
+export async function reportAgents(brain: Brain, reports: readonly AgentReport[], signal: AbortSignal): Promise<void> {
+  for (const some of chunks(reports, REPORTS_PER_CALL)) await brain.mutate(service.reportAgents, { agents: some }, signal)
+}
+
+function chunks<T>(all: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
+}

@@ -1,0 +1,64 @@
+/** What a call to the backend can fail with, reduced to what the loops decide on. */
+import type { ErrorCode } from '@mission-control/shared/errors'
+import { errorCode, ERRORS } from '@mission-control/shared/errors'
+
+/**
+ * - `unreachable`: no answer arrived; whether the call took effect is unknown, so it is repeated.
+ * - `server`: the backend answered that it failed (an exception, overload); repeated too.
+ * - `refused`: a coded refusal; `code` says which.
+ */
+export type BrainErrorKind = 'unreachable' | 'server' | 'refused'
+
+export class BrainError extends Error {
+  override readonly name = 'BrainError'
+  readonly kind: BrainErrorKind
+  readonly code: ErrorCode
+
+  constructor(kind: BrainErrorKind, code: ErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.kind = kind
+    this.code = code
+  }
+
+  get whatToDo(): string {
+    return ERRORS[this.code].whatToDo
+  }
+
+  /** Trying the same call again later can work without anybody doing anything but repairing the link or the token. */
+  get retryable(): boolean {
+    return this.kind !== 'refused' || this.code === 'TOKEN_REFUSED'
+  }
+}
+
+/** Translates anything a client threw. Service tokens never stand in these messages: arguments are not printed. */
+export function toBrainError(error: unknown): BrainError {
+  if (error instanceof BrainError) return error
+  const code = errorCode(error)
+  if (code !== null) return new BrainError('refused', code, messageOfData(error) ?? code, error)
+  const message = error instanceof Error ? error.message : String(error)
+  if (error instanceof TypeError || isAbort(error))
+    return new BrainError('unreachable', 'CONVEX_UNREACHABLE', reasonOf(error), error)
+  return new BrainError('server', 'CONVEX_UNREACHABLE', `The backend failed: ${firstLine(message)}`, error)
+}
+
+export const isRefusal = (error: unknown, code: ErrorCode): boolean =>
+  error instanceof BrainError && error.kind === 'refused' && error.code === code
+
+const isAbort = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')
+
+function messageOfData(error: unknown): string | null {
+  const data = typeof error === 'object' && error !== null && 'data' in error ? error.data : null
+  const message = typeof data === 'object' && data !== null && 'message' in data ? data.message : null
+  return typeof message === 'string' ? message : null
+}
+
+/** `fetch failed` says nothing; its cause names the refused port or the unknown host. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : null
+  const detail = cause instanceof Error ? cause.message || ('code' in cause ? String(cause.code) : '') : ''
+  const message = error instanceof Error ? error.message : String(error)
+  return firstLine(`The backend did not answer: ${message}${detail === '' ? '' : ` (${detail})`}`)
+}
+
+const firstLine = (text: string): string => (text.split('\n', 1)[0] ?? '').slice(0, 500)

@@ -1,0 +1,174 @@
+/**
+ * The life of one claimed item: prompt, turn, verdict, and telling the backend until it has answered. Owns nothing but this item;
+ * a failure here never touches another. The item counts as held until this settles, so the lease covers a reply that cannot be
+ * delivered because the backend is away.
+ */
+import type { Clock, Random } from '@mission-control/shared/clock'
+import type { ClaimedItem, RunReport, RunUsage } from '@mission-control/shared/service-contract'
+import { GatewayError } from '@mission-control/openclaw/errors'
+import type { Brain } from '../brain/brain.ts'
+import { isRefusal, toBrainError } from '../brain/errors.ts'
+import type { Log } from '../log.ts'
+import { service } from '../service.ts'
+import type { Turns } from '../turns.ts'
+import { untilAnswered } from '../until-answered.ts'
+import { turnPrompt } from './prompt.ts'
+import type { Verdict } from './verdict.ts'
+import { Interrupt, verdictOfError, verdictOfReply } from './verdict.ts'
+
+export interface ItemDeps {
+  readonly brain: Brain
+  readonly turns: Turns
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly turnTimeoutMs: number
+}
+
+export interface ItemResult {
+  readonly verdict: Verdict
+  /** What the backend made of it; `null` when it was told nothing or refused it as stale. */
+  readonly state: string | null
+}
+
+/** Leaves room to report before the backend's own deadline of the claim. */
+const DEADLINE_MARGIN_MS = 15_000
+
+/**
+ * @param interrupt aborts with an `Interrupt` to end the turn
+ * @param giveUp aborts when nobody may wait for the backend any longer
+ * @param onAccepted called when the gateway has taken the turn
+ */
+export async function deliverItem(
+  item: ClaimedItem,
+  deps: ItemDeps,
+  { interrupt, giveUp, onAccepted }: { interrupt: AbortSignal; giveUp: AbortSignal; onAccepted: () => void },
+): Promise<ItemResult> {
+  const { clock, log } = deps
+  const claimed = clock.monotonic()
+  const since = () => Math.round(clock.monotonic() - claimed)
+  const report = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null } as {
+    -readonly [K in keyof RunReport]: RunReport[K]
+  }
+  const verdict = await runTurn(item, deps, interrupt, {
+    sent: () => (report.sentAfterMs ??= since()),
+    accepted: () => {
+      report.acceptedAfterMs ??= since()
+      onAccepted()
+    },
+    replied: (usage) => {
+      report.repliedAfterMs = since()
+      report.usage = usage
+    },
+  })
+  const state = await tell(item, verdict, report, deps, giveUp)
+  const fields = {
+    delivery: item.id,
+    type: item.type,
+    agent: item.agent.slug,
+    turn: item.turnKey,
+    fence: item.fence,
+    attempt: item.attempt,
+  }
+  const outcome = verdict.kind === 'settle' ? verdict.outcome : verdict.kind
+  const why =
+    verdict.kind === 'fail' || verdict.kind === 'release'
+      ? { code: verdict.code, reason: verdict.reason, ended: verdict.ended }
+      : {}
+  const line = { ...fields, outcome, state, ms: since(), acceptedMs: report.acceptedAfterMs, reconcile: item.reconcile, ...why }
+  if (verdict.kind === 'fail' && verdict.code !== 'STOPPED') log.warn(line, 'delivery failed')
+  else log.info(line, 'delivery')
+  return { verdict, state }
+}
+
+interface Marks {
+  sent(): void
+  accepted(): void
+  replied(usage: RunUsage | null): void
+}
+
+async function runTurn(
+  item: ClaimedItem,
+  { turns, turnTimeoutMs }: ItemDeps,
+  interrupt: AbortSignal,
+  marks: Marks,
+): Promise<Verdict> {
+  if (interrupt.aborted) {
+    // Interrupted before anything was sent by this attempt; an earlier one may have.
+    const error = new GatewayError('TURN_ABORTED', 'nothing was sent', { ended: !item.reconcile })
+    return verdictOfError(error, interruptedBy(interrupt), turns.state().up)
+  }
+  try {
+    const reply = await turns.run(
+      {
+        sessionKey: item.sessionKey,
+        turnKey: item.turnKey,
+        message: turnPrompt(item),
+        reconcile: item.reconcile,
+        timeoutMs: Math.max(1_000, Math.min(turnTimeoutMs, item.deadlineInMs - DEADLINE_MARGIN_MS)),
+        onSent: () => marks.sent(),
+        onAccepted: () => marks.accepted(),
+      },
+      interrupt,
+    )
+    marks.replied(reply.usage)
+    return verdictOfReply(reply, interruptedBy(interrupt))
+  } catch (error) {
+    return verdictOfError(error, interruptedBy(interrupt), turns.state().up)
+  }
+}
+
+const interruptedBy = (signal: AbortSignal) => (signal.reason instanceof Interrupt ? signal.reason.why : null)
+
+async function tell(
+  item: ClaimedItem,
+  verdict: Verdict,
+  run: RunReport,
+  deps: ItemDeps,
+  giveUp: AbortSignal,
+): Promise<string | null> {
+  const { brain, log } = deps
+  const { id, fence } = item
+  const call = async (): Promise<string | null> => {
+    switch (verdict.kind) {
+      case 'settle':
+        return (await brain.mutate(service.settle, { id, fence, outcome: verdict.outcome, reply: verdict.reply, run }, giveUp))
+          .state
+      case 'fail': {
+        const { code, reason, ended, retryAfterMs } = verdict
+        return (
+          await brain.mutate(service.fail, { id, fence, class: verdict.class, code, reason, ended, retryAfterMs, run }, giveUp)
+        ).state
+      }
+      case 'release':
+        await brain.mutate(service.release, { id, fence, ended: verdict.ended }, giveUp)
+        return 'ready'
+      case 'drop':
+        return null
+    }
+  }
+  try {
+    const onRetry = (error: Error, tries: number) =>
+      log.warn(
+        { delivery: id, fence, verdict: verdict.kind, tries, error: error.message },
+        'the backend has not taken a result yet; it is kept and sent again',
+      )
+    return await untilAnswered(call, { ...deps, onRetry }, giveUp)
+  } catch (thrown) {
+    if (giveUp.aborted) {
+      log.warn(
+        { delivery: id, fence, verdict: verdict.kind },
+        'a result could not be handed over before the end; the next claim looks for it in the session',
+      )
+      return null
+    }
+    const error = toBrainError(thrown)
+    // A stale fence: the item ended, or belongs to another claim. A repeated fail or release answers so too: it is done.
+    if (!isRefusal(error, 'STALE_FENCE'))
+      log.error(
+        { delivery: id, fence, verdict: verdict.kind, code: error.code, error: error.message },
+        'the backend refused a result',
+      )
+    return null
+  }
+}

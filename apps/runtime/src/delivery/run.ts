@@ -1,0 +1,229 @@
+/**
+ * The delivery loop of one active period: claims what is ready and runs each item on its own.
+ *
+ * Fed from three sides that all end in the same state: the subscription, the safety poll the check-in asks for, and a poll each
+ * `pollMs` while the socket is known to be down. Never two claims at once; slots free up one by one; no batch barrier.
+ */
+import type { ClaimedItem, ReadyHeads } from '@mission-control/shared/service-contract'
+import { isRefusal, toBrainError } from '../brain/errors.ts'
+import { createSleeper } from '../nudge.ts'
+import { service } from '../service.ts'
+import { createBreaker } from './breaker.ts'
+import type { DeliveryEvent } from './decide.ts'
+import { idleState, next, reduce } from './decide.ts'
+import type { ItemDeps, ItemResult } from './item.ts'
+import { deliverItem } from './item.ts'
+import type { InterruptReason } from './verdict.ts'
+import { Interrupt } from './verdict.ts'
+
+export interface DeliveryDeps extends ItemDeps {
+  readonly epoch: number
+  readonly concurrency: number
+  /** Poll of the ready query while the socket is known to be down, ms. */
+  readonly pollMs: number
+  /** The set of held items has changed. */
+  onHeld(held: number): void
+  /** A claim got no answer: the backend may think we hold items we never saw. */
+  onUnknownClaim(): void
+  onSuperseded(): void
+  onResult(item: ClaimedItem, result: ItemResult): void
+}
+
+/** How long turns in flight wait for a gateway that went away: the start grace of a supervised one (120 s). */
+export const GATEWAY_PATIENCE_MS = 120_000
+
+export interface Delivery {
+  /** Runs until `signal` aborts; claims nothing after that. Items in flight go on. */
+  run(signal: AbortSignal): Promise<void>
+  /**
+   * Runs an item that is claimed by another call (a heartbeat), if a slot is free that no waiting delivery wants. The slot is
+   * kept for it while `claim` runs.
+   * @returns false when there is no room; `claim` has not been called then
+   */
+  withRoom(claim: () => Promise<ClaimedItem | null>): Promise<boolean>
+  held(): { id: string; fence: number }[]
+  /** Ends these turns because the backend says so. */
+  stop(ids: readonly string[]): void
+  /** Ends all turns. */
+  interrupt(why: InterruptReason): void
+  /** Resolves when no item is held. */
+  drained(): Promise<void>
+  /** Asks the ready query once, over HTTP. */
+  poll(): void
+  /** Why nothing is claimed, or `null`. */
+  blocked(): string | null
+  /** Whether claims are paused by the account (or a drain command). */
+  setPaused(paused: boolean): void
+}
+
+interface Held {
+  readonly item: ClaimedItem
+  readonly interrupt: AbortController
+}
+
+export function createDelivery(deps: DeliveryDeps): Delivery {
+  const { brain, turns, clock, random, log, epoch } = deps
+  const sleeper = createSleeper(clock)
+  const pollSleeper = createSleeper(clock)
+  const downSleeper = createSleeper(clock)
+  const breaker = createBreaker(() => clock.monotonic())
+  const held = new Map<string, Held>()
+  const giveUp = new AbortController()
+  let state = idleState
+  let paused = false
+  let pollAsked = false
+  /** Slots kept for heartbeats that are being claimed. */
+  let reserved = 0
+  let closing: InterruptReason | null = null
+  const whenIdle = new Set<() => void>()
+
+  const slots = () => (paused || closing !== null ? 0 : breaker.allow(deps.concurrency) - reserved)
+  const isIdle = () => held.size === 0 && state.claiming === null && reserved === 0
+  const apply = (event: DeliveryEvent) => {
+    state = reduce(state, event, clock.monotonic())
+    changed()
+  }
+  const changed = () => {
+    sleeper.nudge()
+    if (!isIdle()) return
+    for (const resolve of whenIdle) resolve()
+    whenIdle.clear()
+  }
+
+  function start(item: ClaimedItem): void {
+    const interrupt = new AbortController()
+    held.set(item.id, { item, interrupt })
+    if (closing !== null) interrupt.abort(new Interrupt(closing))
+    deps.onHeld(held.size)
+    void deliverItem(item, deps, { interrupt: interrupt.signal, giveUp: giveUp.signal, onAccepted: () => breaker.passed() })
+      .then((result) => {
+        const { verdict } = result
+        if (verdict.kind === 'release' && verdict.gateway === 'refuses') breaker.tripped(verdict.reason, verdict.retryAfterMs)
+        deps.onResult(item, result)
+      })
+      .catch((error: unknown) => log.error({ delivery: item.id, error }, 'a delivery ended in a defect; its lease will lapse'))
+      .finally(() => {
+        held.delete(item.id)
+        apply({ type: 'ended', id: item.id })
+        deps.onHeld(held.size)
+      })
+  }
+
+  async function claim(ids: readonly string[]): Promise<void> {
+    apply({ type: 'claiming', ids })
+    try {
+      // Not aborted by the end of the period: an answer that arrives then still says what we hold.
+      const { items, notDueInMs } = await brain.mutate(service.claim, { epoch, ids: [...ids] }, giveUp.signal)
+      for (const item of items) start(item)
+      apply({ type: 'claimed', got: items.map(({ id }) => id), notDueInMs })
+    } catch (thrown) {
+      apply({ type: 'claimFailed', random: random.next() })
+      if (giveUp.signal.aborted) return
+      const error = toBrainError(thrown)
+      if (isRefusal(error, 'SUPERSEDED')) return deps.onSuperseded()
+      if (error.kind !== 'refused') deps.onUnknownClaim()
+      else if (error.code !== 'PAUSED') log.warn({ code: error.code, error: error.message }, 'a claim was refused')
+    }
+  }
+
+  async function claimLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const now = clock.monotonic()
+      const action = next(state, now, slots())
+      if (action.type === 'claim') {
+        await claim(action.ids)
+        continue
+      }
+      const { probeAt } = breaker
+      const probe = probeAt !== null && probeAt > now ? probeAt - now : null
+      await sleeper.sleep(action.ms === null || probe === null ? (action.ms ?? probe) : Math.min(action.ms, probe), signal)
+    }
+  }
+
+  /** Turns in flight outlive a restart of the gateway: they look what became of them. A gateway that stays away gives them back. */
+  async function downLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (turns.state().up) await downSleeper.sleep(null, signal)
+      else {
+        await downSleeper.sleep(GATEWAY_PATIENCE_MS, signal)
+        if (!signal.aborted && !turns.state().up && held.size > 0) {
+          for (const { interrupt } of held.values()) interrupt.abort(new Interrupt('gatewayDown'))
+        }
+      }
+    }
+  }
+
+  async function pollLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      if (pollAsked || !brain.connected()) {
+        pollAsked = false
+        try {
+          apply({ type: 'ready', heads: await brain.query(service.ready, {}, signal) })
+        } catch (error) {
+          if (!signal.aborted) log.debug({ error: toBrainError(error).message }, 'the ready query could not be asked')
+        }
+      }
+      await pollSleeper.sleep(brain.connected() ? null : deps.pollMs, signal)
+    }
+  }
+
+  return {
+    async run(signal) {
+      const gatewayIs = ({ up, reason }: { up: boolean; reason: string | null }) => {
+        breaker.gateway(up, reason)
+        sleeper.nudge()
+        downSleeper.nudge()
+      }
+      gatewayIs(turns.state())
+      const stops = [
+        turns.onChange(gatewayIs),
+        brain.onConnection(() => pollSleeper.nudge()),
+        brain.watchReady({
+          value: (heads: ReadyHeads) => apply({ type: 'ready', heads }),
+          error: (error) =>
+            log.debug({ error: toBrainError(error).message }, 'the ready subscription failed; the check-in goes on'),
+        }),
+      ]
+      try {
+        await Promise.all([claimLoop(signal), pollLoop(signal), downLoop(signal)])
+      } finally {
+        for (const stop of stops) stop()
+      }
+    },
+    async withRoom(claimOne) {
+      const free = slots() - held.size - (state.claiming?.length ?? 0)
+      if (free <= 0 || next(state, clock.monotonic(), slots()).type === 'claim') return false
+      reserved += 1
+      try {
+        const item = await claimOne()
+        if (item !== null) {
+          state = reduce(state, { type: 'taken', id: item.id }, clock.monotonic())
+          start(item)
+        }
+      } finally {
+        reserved -= 1
+        changed()
+      }
+      return true
+    },
+    held: () => [...held.values()].map(({ item: { id, fence } }) => ({ id, fence })),
+    stop(ids) {
+      for (const id of ids) held.get(id)?.interrupt.abort(new Interrupt('stopped'))
+    },
+    interrupt(why) {
+      if (why !== 'gatewayDown') closing = why
+      for (const { interrupt } of held.values()) interrupt.abort(new Interrupt(why))
+      if (why === 'superseded') giveUp.abort(new Interrupt(why))
+    },
+    drained: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => whenIdle.add(resolve))),
+    poll() {
+      pollAsked = true
+      pollSleeper.nudge()
+    },
+    blocked: () => (paused ? 'claims are paused' : breaker.reason),
+    setPaused(value) {
+      paused = value
+      sleeper.nudge()
+    },
+  }
+}

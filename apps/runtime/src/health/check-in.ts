@@ -1,0 +1,133 @@
+/**
+ * The check-in: presence, lease, safety poll, roster version, due heartbeats and stops in one call. The only thing an idle runtime
+ * says to the backend, once a minute; four times a minute while anything is held, because the busy lease is short.
+ */
+import type { CheckInResult, RuntimeInfrastructure, RuntimeVersions } from '@mission-control/shared/service-contract'
+import type { Clock, Random } from '@mission-control/shared/clock'
+import type { Brain } from '../brain/brain.ts'
+import { isRefusal, toBrainError } from '../brain/errors.ts'
+import type { Log } from '../log.ts'
+import { createSleeper } from '../nudge.ts'
+import { service } from '../service.ts'
+import { backoffMs } from '../until-answered.ts'
+
+/** LEASE_BUSY_MS is three of these. */
+export const BUSY_INTERVAL_MS = 15_000
+/** Due heartbeats may bring a check-in forward, but not closer together than this: a thousand agents cost four calls a minute. */
+const EARLIEST_MS = 15_000
+/** The backend takes back what it thinks we hold and we do not, once it is older than ORPHAN_MS (10 s); look right after that. */
+export const ORPHAN_LOOK_MS = 11_000
+
+export interface Identity {
+  readonly versions: () => RuntimeVersions
+  readonly infrastructure: RuntimeInfrastructure
+  /** Idle check-in interval, ms. */
+  readonly intervalMs: number
+}
+
+export type CheckInAnswer = Extract<CheckInResult, { superseded: false }>
+
+export interface CheckInDeps {
+  readonly brain: Brain
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly epoch: number
+  readonly identity: Identity
+  held(): { id: string; fence: number }[]
+  due(): { agentId: string; slot: number }[]
+  /** Monotonic time of the earliest due heartbeat, or `null`. */
+  nextDueAt(): number | null
+  reasons(): string[]
+  onAnswer(answer: CheckInAnswer, due: readonly { agentId: string; slot: number }[]): void
+  onSuperseded(): void
+}
+
+export interface CheckIn {
+  run(signal: AbortSignal): Promise<void>
+  /** Asks for a check-in within `ms`. */
+  within(ms: number): void
+  /** Something is held from now on. The claim has shortened the lease, so a check-in follows soon even if it ends at once. */
+  becameBusy(): void
+  /** The earliest due heartbeat may have moved. */
+  reconsider(): void
+  /** Monotonic time of the last answer, or `null`. */
+  lastAt(): number | null
+}
+
+export function createCheckIn(deps: CheckInDeps): CheckIn {
+  const { brain, clock, random, log, epoch, identity } = deps
+  const sleeper = createSleeper(clock)
+  let askedFor = Infinity
+  let lastSentAt: number | null = null
+  let lastAt: number | null = null
+  let failures = 0
+  let retryMs = 0
+  /** Something was held at the last check-in. */
+  let busy = false
+
+  function nextAt(): number {
+    if (lastSentAt === null) return -Infinity
+    if (failures > 0) return lastSentAt + retryMs
+    const interval = busy ? Math.min(BUSY_INTERVAL_MS, identity.intervalMs) : identity.intervalMs
+    const due = deps.nextDueAt()
+    const forHeartbeats = due === null ? Infinity : Math.max(due, lastSentAt + EARLIEST_MS)
+    return Math.min(lastSentAt + interval, forHeartbeats, askedFor)
+  }
+
+  async function checkIn(signal: AbortSignal): Promise<void> {
+    lastSentAt = clock.monotonic()
+    askedFor = Infinity
+    const due = deps.due()
+    const held = deps.held()
+    busy = held.length > 0
+    const reasons = deps.reasons()
+    try {
+      const answer = await brain.mutate(
+        service.checkIn,
+        {
+          epoch,
+          held,
+          dueAgents: due,
+          status: reasons.length > 0 ? 'degraded' : 'online',
+          reasons,
+          versions: identity.versions(),
+          infrastructure: identity.infrastructure,
+          announcedIntervalMs: identity.intervalMs,
+        },
+        signal,
+      )
+      failures = 0
+      if (answer.superseded) return deps.onSuperseded()
+      lastAt = clock.monotonic()
+      deps.onAnswer(answer, due)
+    } catch (thrown) {
+      if (signal.aborted) return
+      const error = toBrainError(thrown)
+      if (isRefusal(error, 'SUPERSEDED')) return deps.onSuperseded()
+      failures += 1
+      retryMs = backoffMs(failures, random.next(), 1_000, BUSY_INTERVAL_MS)
+      log.debug({ failures, error: error.message }, 'the check-in was not answered')
+    }
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        const left = nextAt() - clock.monotonic()
+        if (left <= 0) await checkIn(signal)
+        else await sleeper.sleep(left, signal)
+      }
+    },
+    within(ms) {
+      askedFor = Math.min(askedFor, clock.monotonic() + ms)
+      sleeper.nudge()
+    },
+    becameBusy() {
+      askedFor = Math.min(askedFor, clock.monotonic() + BUSY_INTERVAL_MS)
+      sleeper.nudge()
+    },
+    reconsider: () => sleeper.nudge(),
+    lastAt: () => lastAt,
+  }
+}

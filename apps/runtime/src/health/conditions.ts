@@ -1,0 +1,39 @@
+/**
+ * What is wrong right now, by name. `degraded` is exactly "there is a condition". Each is logged once when it begins, changes or
+ * ends, never while it lasts: a backend that is away for an hour is two lines.
+ */
+import type { Log } from '../log.ts'
+
+export const CONDITION_NAMES = ['convex', 'token', 'gateway', 'agents', 'health', 'signals'] as const
+export type ConditionName = (typeof CONDITION_NAMES)[number]
+
+export interface Conditions {
+  /** @param reason one sentence; `null` when it is fine */
+  set(name: ConditionName, reason: string | null): void
+  get(name: ConditionName): string | null
+  /** `name: reason`, in a fixed order. */
+  reasons(): string[]
+  onChange(listener: () => void): () => void
+}
+
+export function createConditions(log: Log): Conditions {
+  const current = new Map<ConditionName, string>()
+  const listeners = new Set<() => void>()
+  return {
+    set(name, reason) {
+      const before = current.get(name) ?? null
+      if (before === reason) return
+      if (reason === null) current.delete(name)
+      else current.set(name, reason)
+      if (reason === null) log.info({ condition: name }, 'well again')
+      else log.warn({ condition: name, reason }, 'degraded')
+      for (const listener of listeners) listener()
+    },
+    get: (name) => current.get(name) ?? null,
+    reasons: () => CONDITION_NAMES.flatMap((name) => (current.has(name) ? [`${name}: ${current.get(name) ?? ''}`] : [])),
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}

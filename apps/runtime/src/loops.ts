@@ -1,0 +1,153 @@
+/**
+ * The runtime's loops without its process: role, active periods, commands. Everything it needs is passed in, so that the
+ * simulator drives exactly this with a virtual clock.
+ *
+ *   hello ──active──> period ──superseded──> hello
+ *     └─standby──> wait for the lease to end or a control signal ──> hello
+ */
+import type { HelloResult, Signals } from '@mission-control/shared/service-contract'
+import { isRefusal, toBrainError } from './brain/errors.ts'
+import { createSleeper } from './nudge.ts'
+import type { LoopDeps, Period } from './period.ts'
+import { startPeriod } from './period.ts'
+import { service } from './service.ts'
+import { backoffMs } from './until-answered.ts'
+
+export interface LoopsDeps extends LoopDeps {
+  /** Stands for the data folder; the same over restarts. */
+  readonly instanceId: string
+  /** Stands for this process. */
+  readonly boot: string
+  /** A person asked for a restart through the backend. */
+  onRestart(): void
+}
+
+export type Role = 'starting' | 'active' | 'standby' | 'stopped'
+
+export interface Loops {
+  /**
+   * Runs until `stop`. Rejects only when the very first hello is refused for good (token, account); later refusals are waited out.
+   */
+  run(): Promise<void>
+  /** Drains the active period; see Period. Afterwards `run` resolves. */
+  stop(options: { graceMs: number; signal: AbortSignal }): Promise<void>
+  /** Tells the backend that this runtime is gone. Does nothing unless it was active. */
+  goOffline(signal: AbortSignal): Promise<void>
+  role(): Role
+  period(): Period | null
+}
+
+/** A standby looks again this long after the active one's lease should have ended: the cron that ends leases runs each minute. */
+const STANDBY_MARGIN_MS = 1_000
+/** However long the lease: a lost control signal costs no more than this. */
+const STANDBY_LOOK_MS = 60_000
+
+export function createLoops(deps: LoopsDeps): Loops {
+  const { brain, clock, random, log, identity, conditions } = deps
+  const sleeper = createSleeper(clock)
+  const stopping = new AbortController()
+  let role: Role = 'starting'
+  let period: Period | null = null
+  let lastEpoch: number | null = null
+  let latest: Signals | null = null
+  let answeredOnce = false
+
+  async function hello(): Promise<HelloResult | null> {
+    for (let tries = 1; !stopping.signal.aborted; tries += 1) {
+      try {
+        const answer = await brain.mutate(
+          service.hello,
+          {
+            instanceId: deps.instanceId,
+            boot: deps.boot,
+            versions: identity.versions(),
+            infrastructure: identity.infrastructure,
+            announcedIntervalMs: identity.intervalMs,
+          },
+          stopping.signal,
+        )
+        answeredOnce = true
+        return answer
+      } catch (thrown) {
+        if (stopping.signal.aborted) break
+        const error = toBrainError(thrown)
+        if (error.kind === 'refused' && !answeredOnce) throw error
+        const waitMs = backoffMs(tries, random.next(), 500)
+        if (tries === 1) log.warn({ error: error.message, whatToDo: error.whatToDo }, 'waiting for the backend')
+        else log.debug({ error: error.message, tries, waitMs }, 'still waiting for the backend')
+        await sleeper.sleep(waitMs, stopping.signal)
+      }
+    }
+    return null
+  }
+
+  function onSignals(signals: Signals): void {
+    const before = latest
+    latest = signals
+    conditions.set('signals', null)
+    if (role === 'standby' && signals.controlSeq !== before?.controlSeq) sleeper.nudge()
+    period?.signals(signals)
+    // Only a change seen while running counts: the command that started this very process is still in the row.
+    const isNew = before !== null && signals.controlSeq > before.controlSeq
+    if (isNew && signals.command === 'restart') deps.onRestart()
+  }
+
+  async function standBy(activeLeaseMs: number): Promise<void> {
+    if (role !== 'standby') log.info({ activeLeaseMs }, 'another runtime is active for this account: standing by')
+    role = 'standby'
+    await sleeper.sleep(Math.min(STANDBY_LOOK_MS, activeLeaseMs + STANDBY_MARGIN_MS), stopping.signal)
+  }
+
+  async function beActive(answer: Extract<HelloResult, { role: 'active' }>): Promise<void> {
+    role = 'active'
+    lastEpoch = answer.epoch
+    log.info({ epoch: answer.epoch }, 'active')
+    period = startPeriod(answer, deps)
+    if (latest !== null) period.signals(latest)
+    try {
+      await period.over
+    } finally {
+      period = null
+    }
+  }
+
+  return {
+    async run() {
+      const unwatch = brain.watchSignals({
+        value: onSignals,
+        error: (error) => conditions.set('signals', `the signals subscription fails: ${toBrainError(error).message}`),
+      })
+      try {
+        while (!stopping.signal.aborted) {
+          const answer = await hello()
+          if (answer === null) break
+          if (answer.role === 'active') await beActive(answer)
+          else await standBy(answer.activeLeaseMs)
+        }
+      } finally {
+        role = 'stopped'
+        unwatch()
+      }
+    },
+    async stop({ graceMs, signal }) {
+      stopping.abort()
+      const draining = period?.drain(graceMs)
+      if (draining === undefined) return
+      const forced = Promise.withResolvers<void>()
+      signal.addEventListener('abort', () => forced.resolve(), { once: true })
+      await Promise.race([draining, forced.promise])
+    },
+    async goOffline(signal) {
+      if (lastEpoch === null) return
+      try {
+        await brain.mutate(service.goOffline, { epoch: lastEpoch }, signal)
+      } catch (thrown) {
+        const error = toBrainError(thrown)
+        if (!isRefusal(error, 'SUPERSEDED'))
+          log.warn({ error: error.message }, 'could not say goodbye; the lease runs out by itself')
+      }
+    },
+    role: () => role,
+    period: () => period,
+  }
+}

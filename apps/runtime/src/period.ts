@@ -1,0 +1,197 @@
+/**
+ * One active period: everything that happens under one epoch. Wires delivery, check-in, heartbeats and agent sync to each other;
+ * the rules are theirs. Ends when superseded or drained; a new period starts from nothing, which is what makes takeover simple.
+ */
+import type { Clock, Random } from '@mission-control/shared/clock'
+import type { HelloResult, Signals } from '@mission-control/shared/service-contract'
+import type { AgentHost } from './agent-sync/host.ts'
+import type { AgentSync } from './agent-sync/run.ts'
+import { createAgentSync } from './agent-sync/run.ts'
+import type { Brain } from './brain/brain.ts'
+import type { Delivery } from './delivery/run.ts'
+import { createDelivery } from './delivery/run.ts'
+import type { CheckIn, CheckInAnswer, Identity } from './health/check-in.ts'
+import { createCheckIn, ORPHAN_LOOK_MS } from './health/check-in.ts'
+import type { Conditions } from './health/conditions.ts'
+import type { Stats } from './health/stats.ts'
+import type { Heartbeats } from './heartbeat/run.ts'
+import { createHeartbeats } from './heartbeat/run.ts'
+import type { Log } from './log.ts'
+import { service } from './service.ts'
+import type { Turns } from './turns.ts'
+
+export interface LoopSettings {
+  readonly deliveryConcurrency: number
+  readonly deliveryIntervalMs: number
+  readonly agentSyncIntervalMs: number
+  readonly turnTimeoutMs: number
+}
+
+export interface LoopDeps {
+  readonly brain: Brain
+  readonly turns: Turns
+  readonly agentHost: AgentHost
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly conditions: Conditions
+  readonly stats: Stats
+  readonly settings: LoopSettings
+  readonly identity: Identity
+}
+
+export interface Period {
+  readonly epoch: number
+  readonly delivery: Delivery
+  readonly heartbeats: Heartbeats
+  readonly sync: AgentSync
+  readonly checkIn: CheckIn
+  signals(signals: Signals): void
+  /** Resolves when the period is over: superseded and all turns ended, or drained. */
+  readonly over: Promise<'superseded' | 'drained'>
+  /**
+   * Stops claims, heartbeats and sync, waits up to `graceMs` for the turns in flight, ends the rest and gives them back.
+   * The check-in goes on until then, so that nobody takes the lease away.
+   */
+  drain(graceMs: number): Promise<void>
+}
+
+/** An overdue head that nobody claimed for this long: the subscription has missed it. */
+const OVERDUE_MS = 1_000
+
+export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, deps: LoopDeps): Period {
+  const { brain, turns, clock, log, conditions, settings } = deps
+  const { epoch } = hello
+  const work = new AbortController()
+  const life = new AbortController()
+  const over = Promise.withResolvers<'superseded' | 'drained'>()
+  let base = { backend: hello.now, at: clock.monotonic() }
+  let controlSeq = hello.controlSeq
+  let stopSeq: number | null = null
+  let wasBusy = false
+
+  const backendNow = () => base.backend + (clock.monotonic() - base.at)
+
+  function superseded(): void {
+    if (life.signal.aborted) return
+    log.warn({ epoch }, 'another runtime is active for this account; all turns are ended here')
+    work.abort()
+    life.abort()
+    delivery.interrupt('superseded')
+    void delivery.drained().then(() => over.resolve('superseded'))
+  }
+
+  const delivery = createDelivery({
+    ...deps,
+    epoch,
+    concurrency: settings.deliveryConcurrency,
+    pollMs: settings.deliveryIntervalMs,
+    turnTimeoutMs: settings.turnTimeoutMs,
+    onHeld(held) {
+      if (held > 0 && !wasBusy) checkIn.becameBusy()
+      wasBusy = held > 0
+      void heartbeats.fill(work.signal)
+    },
+    onUnknownClaim: () => checkIn.within(ORPHAN_LOOK_MS),
+    onSuperseded: superseded,
+    onResult: (item, result) => {
+      deps.stats.result(item, result)
+      if (result.verdict.kind === 'fail' && result.verdict.code === 'UNKNOWN_AGENT') sync.lookAgain()
+    },
+  })
+
+  const heartbeats = createHeartbeats({
+    ...deps,
+    epoch,
+    backendNow,
+    withRoom: (claim) => delivery.withRoom(claim),
+    onSuperseded: superseded,
+    onUnknownClaim: () => checkIn.within(ORPHAN_LOOK_MS),
+    onSchedule: () => checkIn.reconsider(),
+  })
+
+  const sync = createAgentSync({
+    ...deps,
+    host: deps.agentHost,
+    intervalMs: settings.agentSyncIntervalMs,
+    onRoster: (roster) => heartbeats.setRoster(roster),
+  })
+
+  const checkIn = createCheckIn({
+    ...deps,
+    epoch,
+    held: () => delivery.held(),
+    // A runtime that drains begins nothing.
+    due: () => (work.signal.aborted ? [] : heartbeats.due()),
+    nextDueAt() {
+      const at = work.signal.aborted ? null : heartbeats.nextAt()
+      return at === null ? null : at - backendNow() + clock.monotonic()
+    },
+    reasons: () => conditions.reasons(),
+    onAnswer: answered,
+    onSuperseded: superseded,
+  })
+
+  function answered(answer: CheckInAnswer, due: readonly { agentId: string; slot: number }[]): void {
+    base = { backend: answer.now, at: clock.monotonic() }
+    deps.stats.checkedIn(answer.oldestDueInMs)
+    sync.rosterVersion(answer.rosterVersion)
+    delivery.stop(answer.stop)
+    heartbeats.answered(due, answer.work)
+    void heartbeats.fill(work.signal)
+    const overdue = answer.oldestDueInMs !== null && answer.oldestDueInMs <= -OVERDUE_MS
+    if (overdue && delivery.blocked() === null) delivery.poll()
+    // The subscription has missed a command; the check-in does not carry it.
+    if (answer.controlSeq > controlSeq) void readSignals()
+  }
+
+  async function readSignals(): Promise<void> {
+    try {
+      period.signals(await brain.query(service.signals, {}, life.signal))
+    } catch (error) {
+      log.debug({ error }, 'signals could not be read; the next check-in asks again')
+    }
+  }
+
+  const gatewayCameUp = turns.onChange(({ up }) => {
+    if (up) sync.lookAgain()
+  })
+  const conditionChanged = conditions.onChange(() => checkIn.within(1_000))
+  const loops = Promise.all([delivery.run(work.signal), sync.run(work.signal), checkIn.run(life.signal)])
+  loops.catch((error: unknown) => over.reject(error))
+  void over.promise
+    .catch(() => undefined)
+    .finally(() => {
+      gatewayCameUp()
+      conditionChanged()
+    })
+  sync.rosterVersion(hello.rosterVersion)
+
+  const period: Period = {
+    epoch,
+    delivery,
+    heartbeats,
+    sync,
+    checkIn,
+    over: over.promise,
+    signals(signals) {
+      delivery.setPaused(signals.paused || signals.command === 'drain')
+      sync.rosterVersion(signals.rosterVersion)
+      controlSeq = Math.max(controlSeq, signals.controlSeq)
+      if (stopSeq !== null && signals.stopSeq !== stopSeq) checkIn.within(0)
+      stopSeq = signals.stopSeq
+    },
+    async drain(graceMs) {
+      work.abort()
+      const grace = new AbortController()
+      await Promise.race([delivery.drained(), clock.sleep(graceMs, grace.signal).catch(() => undefined), over.promise])
+      grace.abort()
+      delivery.interrupt('shutdown')
+      await delivery.drained()
+      life.abort()
+      await loops
+      over.resolve('drained')
+    },
+  }
+  return period
+}

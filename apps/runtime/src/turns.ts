@@ -1,0 +1,44 @@
+/**
+ * One agent turn, as the delivery loop sees it. `gateway.ts` puts packages/openclaw behind it: look before sending, send, wait,
+ * abort and confirm. Rejections are `GatewayError`; their `ended` says whether the turn can still be running.
+ */
+import type { RunUsage } from '@mission-control/shared/service-contract'
+
+export interface TurnRequest {
+  readonly sessionKey: string
+  /** The gateway's idempotency key. */
+  readonly turnKey: string
+  readonly message: string
+  /** An earlier attempt may have sent this key: look before sending. */
+  readonly reconcile: boolean
+  /** Milliseconds the whole turn may take. */
+  readonly timeoutMs: number
+  /** The request is on its way. */
+  onSent(): void
+  /** The gateway has taken it. */
+  onAccepted(): void
+}
+
+export interface TurnReply {
+  readonly text: string
+  readonly usage: RunUsage | null
+}
+
+export interface GatewayState {
+  readonly up: boolean
+  /** Why not; `null` while it is up. */
+  readonly reason: string | null
+  /** Of the running gateway. */
+  readonly version: string | null
+}
+
+export interface Turns {
+  /**
+   * Runs one turn to its end. When `signal` aborts, the turn is ended in the gateway and confirmed as idle before this settles:
+   * with the reply if it won the race, else with a rejection that carries `ended`.
+   */
+  run(request: TurnRequest, signal: AbortSignal): Promise<TurnReply>
+  state(): GatewayState
+  /** Called when the gateway comes up (again) or goes down. */
+  onChange(listener: (state: GatewayState) => void): () => void
+}

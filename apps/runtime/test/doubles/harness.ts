@@ -1,0 +1,93 @@
+/** The real loops over the doubles and a clock that stands still. */
+import { silentLog } from '../../src/log.ts'
+import { observeBrain } from '../../src/brain/observed.ts'
+import { createConditions } from '../../src/health/conditions.ts'
+import { createStats } from '../../src/health/stats.ts'
+import type { Loops } from '../../src/loops.ts'
+import { createLoops } from '../../src/loops.ts'
+import type { LoopSettings } from '../../src/period.ts'
+import type { ManualClock } from './manual-clock.ts'
+import { createManualClock, createSeededRandom } from './manual-clock.ts'
+import type { MemoryAgentHost } from './memory-agent-host.ts'
+import { createMemoryAgentHost } from './memory-agent-host.ts'
+import type { MemoryBrain } from './memory-brain.ts'
+import { createMemoryBrain } from './memory-brain.ts'
+import type { ScriptedTurns } from './scripted-turns.ts'
+import { createScriptedTurns } from './scripted-turns.ts'
+
+export interface Harness {
+  readonly clock: ManualClock
+  readonly brain: MemoryBrain
+  readonly turns: ScriptedTurns
+  readonly host: MemoryAgentHost
+  readonly loops: Loops
+  readonly reasons: () => string[]
+  /** Calls since the last time this was asked, by name. */
+  newCalls(): string[]
+  start(): Promise<void>
+  stop(graceMs?: number): Promise<void>
+  restarts: number
+}
+
+export function createHarness(
+  options: Partial<LoopSettings> & { instanceId?: string; brain?: MemoryBrain; clock?: ManualClock } = {},
+): Harness {
+  const clock = options.clock ?? createManualClock()
+  const random = createSeededRandom()
+  const brain = options.brain ?? createMemoryBrain({ clock, random })
+  const turns = createScriptedTurns()
+  const host = createMemoryAgentHost()
+  const conditions = createConditions(silentLog)
+  let seen = 0
+  let running: Promise<void> | null = null
+  const harness: Harness = {
+    clock,
+    brain,
+    turns,
+    host,
+    reasons: () => conditions.reasons(),
+    restarts: 0,
+    loops: createLoops({
+      brain: observeBrain(brain, conditions),
+      turns,
+      agentHost: host,
+      clock,
+      random,
+      log: silentLog,
+      conditions,
+      stats: createStats(clock),
+      settings: {
+        deliveryConcurrency: 3,
+        deliveryIntervalMs: 5_000,
+        agentSyncIntervalMs: 60_000,
+        turnTimeoutMs: 600_000,
+        ...options,
+      },
+      identity: {
+        versions: () => ({ runtime: '0', openclaw: null }),
+        infrastructure: { dropletId: null, ip: null, region: null },
+        intervalMs: 60_000,
+      },
+      instanceId: options.instanceId ?? 'here',
+      boot: `${options.instanceId ?? 'here'}-1`,
+      onRestart: () => (harness.restarts += 1),
+    }),
+    newCalls() {
+      const names = brain.calls.slice(seen).map(({ name }) => name)
+      seen = brain.calls.length
+      return names
+    },
+    async start() {
+      running = harness.loops.run()
+      running.catch(() => undefined)
+      await clock.settle()
+    },
+    async stop(graceMs = 0) {
+      const stopped = harness.loops.stop({ graceMs, signal: new AbortController().signal })
+      await clock.advance(graceMs)
+      await stopped
+      await running
+    },
+  }
+  return harness
+}

@@ -1,0 +1,429 @@
+import { describe, expect, it } from 'vitest'
+import { GatewayError } from '@mission-control/openclaw/errors'
+import { GATEWAY_PATIENCE_MS } from '../src/delivery/run.ts'
+import { createHarness } from './doubles/harness.ts'
+
+const turnOf = (h: ReturnType<typeof createHarness>, key: string) => {
+  const turn = h.turns.running.get(key)
+  if (turn === undefined) throw new Error(`no turn ${key}; running: ${[...h.turns.running.keys()].join(' ')}`)
+  return turn
+}
+
+describe('delivery', () => {
+  it('claims the moment the subscription fires, and posts the reply once', async () => {
+    const h = createHarness()
+    await h.start()
+    h.newCalls()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle() // no time passes
+    expect(h.newCalls()).toEqual(['claim'])
+    turnOf(h, 'd1.1').reply('hi')
+    await h.clock.settle()
+    expect(row.replies).toEqual(['hi'])
+    expect(h.newCalls()).toEqual(['settle'])
+    await h.stop()
+  })
+
+  it('asks nothing in an idle minute but one check-in', async () => {
+    const h = createHarness()
+    await h.start()
+    await h.clock.advance(60_000)
+    h.newCalls()
+    await h.clock.advance(600_000)
+    expect(h.newCalls()).toEqual(new Array(10).fill('checkIn'))
+    await h.stop()
+  })
+
+  it('checks in every 15 s while something is held', async () => {
+    const h = createHarness()
+    await h.start()
+    h.brain.add('ada/t1', 'slow')
+    await h.clock.settle()
+    h.newCalls()
+    await h.clock.advance(60_000)
+    expect(h.newCalls()).toEqual(new Array(4).fill('checkIn'))
+    turnOf(h, 'd1.1').reply('done')
+    await h.stop()
+  })
+
+  it('runs as many turns as it has slots, frees them one by one, and keeps the order of a lane', async () => {
+    const h = createHarness({ deliveryConcurrency: 2 })
+    await h.start()
+    for (let i = 0; i < 4; i += 1) h.brain.add(`agent${i}/t`, `m${i}`)
+    h.brain.add('agent0/t', 'second in the lane')
+    await h.clock.settle()
+    expect([...h.turns.running.keys()]).toEqual(['d1.1', 'd2.1'])
+    turnOf(h, 'd2.1').reply('ok') // the first still runs: no batch barrier
+    await h.clock.settle()
+    expect([...h.turns.running.keys()]).toEqual(['d1.1', 'd3.1'])
+    turnOf(h, 'd1.1').reply('ok')
+    await h.clock.settle()
+    h.turns.auto = () => 'ok'
+    turnOf(h, 'd3.1').reply('ok')
+    for (const turn of h.turns.running.values()) turn.reply('ok')
+    await h.clock.advance(1_000)
+    for (const turn of h.turns.running.values()) turn.reply('ok')
+    await h.clock.advance(1_000)
+    expect([...h.brain.items.values()].map(({ replies }) => replies)).toEqual(new Array(5).fill(['ok']))
+    expect(h.turns.peak()).toBe(2)
+    await h.stop()
+  })
+
+  it('gets a reply through an outage of the backend, and renews the lease as soon as it can', async () => {
+    const h = createHarness()
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    h.brain.down = true
+    turnOf(h, 'd1.1').reply('kept')
+    await h.clock.advance(30_000)
+    expect(h.reasons().join()).toContain('convex')
+    h.brain.down = false
+    await h.clock.advance(20_000)
+    expect(row.replies).toEqual(['kept'])
+    expect(h.reasons()).toEqual([])
+    await h.stop()
+  })
+
+  it('survives a lost answer of claim: the item comes back and runs once', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.auto = () => 'ok'
+    h.brain.loseAnswers('claim', 1)
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(12_000)
+    expect(row.replies).toEqual(['ok'])
+    expect(h.turns.sent).toEqual(['d1.1'])
+    expect(row.item.attempts).toBe(1)
+    await h.stop()
+  })
+
+  it('survives a lost answer of settle: the repeated call is answered from the store', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.auto = () => 'ok'
+    h.brain.loseAnswers('settle', 2)
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(5_000)
+    expect(row.replies).toEqual(['ok'])
+    expect(h.loops.period()?.delivery.held()).toEqual([])
+    await h.stop()
+  })
+
+  it('maps what a turn dies of: retryable uses an attempt, configuration does not', async () => {
+    const h = createHarness()
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    turnOf(h, 'd1.1').fail(new GatewayError('TURN_FAILED', 'the model is confused', { ended: true }))
+    await h.clock.advance(3_000)
+    expect(row.failures[0]).toMatchObject({ class: 'retryable', code: 'TURN_FAILED', ended: true })
+    turnOf(h, 'd1.2').fail(new GatewayError('TURN_MODEL_CONFIG', 'bad key', { ended: true }))
+    await h.clock.settle()
+    expect(row.item).toMatchObject({ state: 'ready', attempts: 1 })
+    h.turns.auto = () => 'at last'
+    await h.clock.advance(120_000)
+    expect(row.replies).toEqual(['at last'])
+    await h.stop()
+  })
+
+  it('claims nothing while the gateway is down, and goes on the moment it is back', async () => {
+    const h = createHarness()
+    h.turns.setState({ up: false, reason: 'OpenClaw was not found' })
+    await h.start()
+    h.turns.auto = () => 'ok'
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(300_000)
+    expect(row.item).toMatchObject({ state: 'ready', attempts: 0 })
+    expect(h.newCalls()).not.toContain('claim')
+    h.turns.setState({ up: true, reason: null })
+    await h.clock.settle()
+    expect(row.replies).toEqual(['ok'])
+    await h.stop()
+  })
+
+  it('probes a gateway that refuses turns once a minute, and burns no attempt', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.refusal = () => new GatewayError('GATEWAY_BUSY', 'draining', { ended: true })
+    const rows = [0, 1, 2].map((i) => h.brain.add(`agent${i}/t`, 'hello'))
+    await h.clock.advance(8 * 60_000)
+    const claims = h.newCalls().filter((name) => name === 'claim').length
+    expect(claims).toBeGreaterThanOrEqual(8)
+    expect(claims).toBeLessThanOrEqual(10)
+    expect(rows.map(({ item }) => item.attempts)).toEqual([0, 0, 0])
+    h.turns.refusal = null
+    h.turns.auto = () => 'ok'
+    await h.clock.advance(61_000)
+    expect(rows.map(({ replies }) => replies)).toEqual([['ok'], ['ok'], ['ok']])
+    await h.stop()
+  })
+
+  it('keeps turns over a restart of the gateway and gives them back when it stays away', async () => {
+    const h = createHarness()
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    h.turns.setState({ up: false, reason: 'gone' })
+    await h.clock.advance(GATEWAY_PATIENCE_MS - 1_000)
+    expect(row.item.state).toBe('claimed')
+    await h.clock.advance(2_000)
+    expect(row.item).toMatchObject({ state: 'ready', attempts: 0, turnOpen: true, turn: 1 })
+    await h.stop()
+  })
+
+  it('stops a turn when told to, and no reply appears however late it comes', async () => {
+    const h = createHarness()
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    h.brain.stop(row.id)
+    await h.clock.advance(10)
+    expect(row.item).toMatchObject({ state: 'skipped', reason: 'stopped' })
+    expect(h.turns.running.size).toBe(0)
+    expect(row.replies).toEqual([])
+    await h.stop()
+  })
+
+  it('does not hear of work through a half-open socket, and finds it with the check-in', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.auto = () => 'ok'
+    h.brain.silent = true
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(61_000)
+    expect(row.replies).toEqual(['ok'])
+    await h.stop()
+  })
+
+  it('polls while the socket is known to be down', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.auto = () => 'ok'
+    h.brain.setConnected(false)
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(5_000)
+    expect(row.replies).toEqual(['ok'])
+    h.brain.setConnected(true)
+    await h.clock.advance(60_000)
+    h.newCalls()
+    await h.clock.advance(60_000)
+    expect(h.newCalls()).toEqual(['checkIn'])
+    await h.stop()
+  })
+
+  it('claims nothing while the account is paused, and goes on when it is resumed', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.auto = () => 'ok'
+    h.brain.setSignals({ paused: true })
+    await h.clock.settle()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(120_000)
+    expect(h.newCalls()).not.toContain('claim')
+    h.brain.setSignals({ paused: false })
+    await h.clock.settle()
+    expect(row.replies).toEqual(['ok'])
+    await h.stop()
+  })
+})
+
+describe('role', () => {
+  it('ends all turns when superseded, says hello again and stands by', async () => {
+    const h = createHarness()
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    h.brain.takeOver()
+    await h.clock.advance(16_000)
+    expect(h.turns.running.size).toBe(0)
+    expect(h.loops.role()).toBe('standby')
+    expect(row.failures).toEqual([])
+    expect(h.newCalls().at(-1)).toBe('hello')
+    await h.stop()
+  })
+
+  it('is taken over by a standby as soon as it says goodbye', async () => {
+    const first = createHarness({ instanceId: 'one' })
+    await first.start()
+    const second = createHarness({ instanceId: 'two', brain: first.brain, clock: first.clock })
+    second.turns.auto = () => 'from two'
+    await second.start()
+    expect([first.loops.role(), second.loops.role()]).toEqual(['active', 'standby'])
+    const row = first.brain.add('ada/t1', 'hello')
+    await first.clock.settle()
+    expect(second.turns.sent).toEqual([])
+    await first.stop()
+    await first.loops.goOffline(new AbortController().signal)
+    await first.clock.settle()
+    expect(second.loops.role()).toBe('active')
+    expect(row.replies).toEqual(['from two'])
+    await second.stop()
+  })
+
+  it('takes over when the active one dies without a word', async () => {
+    const first = createHarness({ instanceId: 'one' })
+    await first.start()
+    const second = createHarness({ instanceId: 'two', brain: first.brain, clock: first.clock })
+    await second.start()
+    first.brain.takeOver() // somebody else, who never checks in
+    await first.stop()
+    await first.clock.advance(185_000)
+    expect(second.loops.role()).toBe('active')
+    await second.stop()
+  })
+
+  it('refuses to start with a refused token, and waits out one that is refused later', async () => {
+    const refused = createHarness()
+    refused.brain.tokenRefused = true
+    await expect(refused.loops.run()).rejects.toMatchObject({ code: 'TOKEN_REFUSED' })
+
+    const h = createHarness()
+    await h.start()
+    h.brain.tokenRefused = true
+    await h.clock.advance(120_000)
+    expect(h.reasons()).toEqual(['token: the service token was refused'])
+    h.brain.tokenRefused = false
+    h.turns.auto = () => 'ok'
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(60_000)
+    expect(row.replies).toEqual(['ok'])
+    expect(h.reasons()).toEqual([])
+    await h.stop()
+  })
+
+  it('waits for a backend that is down at the start', async () => {
+    const h = createHarness()
+    h.brain.down = true
+    await h.start()
+    await h.clock.advance(60_000)
+    expect(h.loops.role()).toBe('starting')
+    h.brain.down = false
+    await h.clock.advance(20_000)
+    expect(h.loops.role()).toBe('active')
+    await h.stop()
+  })
+
+  it('restarts once when asked to, and not because of an old command', async () => {
+    const h = createHarness()
+    h.brain.setSignals({ command: 'restart', controlSeq: 7 })
+    await h.start()
+    expect(h.restarts).toBe(0)
+    h.brain.setSignals({ command: 'restart', controlSeq: 8 })
+    await h.clock.settle()
+    expect(h.restarts).toBe(1)
+    await h.stop()
+  })
+})
+
+describe('stopping', () => {
+  it('waits for turns up to the grace, renewing the lease, then gives the rest back without using an attempt', async () => {
+    const h = createHarness()
+    await h.start()
+    const quick = h.brain.add('ada/t1', 'quick')
+    const slow = h.brain.add('bob/t1', 'slow')
+    await h.clock.settle()
+    const stopped = h.loops.stop({ graceMs: 30_000, signal: new AbortController().signal })
+    await h.clock.advance(10_000)
+    turnOf(h, 'd1.1').reply('in time')
+    const late = h.brain.add('eve/t1', 'after the stop')
+    await h.clock.advance(10_000)
+    expect(h.newCalls()).toContain('checkIn')
+    await h.clock.advance(15_000)
+    await stopped
+    expect(quick.replies).toEqual(['in time'])
+    expect(slow.item).toMatchObject({ state: 'ready', attempts: 0, turn: 2 })
+    expect(late.item.attempts).toBe(0)
+  })
+})
+
+describe('agents', () => {
+  const agent = (n: number, patch = {}) => ({
+    id: `a${n}`,
+    slug: `agent${n}`,
+    name: `Agent ${n}`,
+    role: 'helper',
+    sessionKey: `agent:agent${n}:acct1`,
+    heartbeatMinutes: 15,
+    paused: false,
+    model: null,
+    lead: false,
+    profileHash: 'h1',
+    lastHeartbeatSlot: null,
+    ...patch,
+  })
+
+  it('follows new, changed and removed agents without a restart, and leaves the others alone', async () => {
+    const h = createHarness()
+    h.brain.roster = [agent(1), agent(2)]
+    await h.start()
+    expect([...h.host.hosted.keys()]).toEqual(['agent1', 'agent2'])
+    h.host.log.length = 0
+    h.brain.roster = [agent(1, { profileHash: 'h2' }), agent(3)]
+    h.brain.setSignals({ rosterVersion: 2 })
+    await h.clock.settle()
+    expect(h.host.log).toEqual(['write agent1', 'write agent3', 'put agent3', 'remove agent2'])
+    expect(h.loops.period()?.sync.status()).toMatchObject({
+      counts: { added: 1, updated: 1, removed: 1, unchanged: 0, failed: 0 },
+    })
+    await h.stop()
+  })
+
+  it('is not stopped by one bad agent, says so, and comes round when it is repaired', async () => {
+    const h = createHarness()
+    h.host.bad.add('agent2')
+    h.brain.roster = [agent(1), agent(2), agent(3)]
+    await h.start()
+    expect([...h.host.hosted.keys()]).toEqual(['agent1', 'agent3'])
+    expect(h.reasons().join()).toContain('agent2')
+    h.host.bad.clear()
+    await h.clock.advance(60_000)
+    expect(h.host.hosted.has('agent2')).toBe(true)
+    expect(h.reasons()).toEqual([])
+    await h.stop()
+  })
+
+  it('syncs when the gateway comes up', async () => {
+    const h = createHarness()
+    h.turns.setState({ up: false, reason: 'starting' })
+    h.host.gatewayThere = false
+    h.brain.roster = [agent(1)]
+    await h.start()
+    expect(h.host.workspaces.has('agent1')).toBe(true)
+    h.host.gatewayThere = true
+    h.turns.setState({ up: true, reason: null })
+    await h.clock.settle()
+    expect(h.host.hosted.has('agent1')).toBe(true)
+    await h.stop()
+  })
+
+  it('wakes a new agent within about a minute, begins only for those with work, and takes HEARTBEAT_OK as a receipt', async () => {
+    const h = createHarness()
+    h.brain.roster = [agent(1), agent(2)]
+    h.brain.work.add('a2')
+    await h.start()
+    h.turns.auto = () => 'HEARTBEAT_OK'
+    await h.clock.advance(76_000)
+    const begins = h.brain.calls.filter(({ name }) => name === 'begin')
+    expect(begins.map(({ args }) => args['agentId'])).toEqual(['a2'])
+    const row = [...h.brain.items.values()][0]
+    expect(row).toMatchObject({ replies: [], item: { state: 'delivered' } })
+    await h.clock.advance(30 * 60_000)
+    expect(h.brain.calls.filter(({ name }) => name === 'begin').length).toBeGreaterThanOrEqual(2)
+    expect(h.brain.calls.filter(({ name }) => name === 'begin').length).toBeLessThanOrEqual(3)
+    await h.stop()
+  })
+
+  it('costs four check-ins a minute with a thousand agents, not a thousand', async () => {
+    const h = createHarness()
+    h.brain.roster = Array.from({ length: 1_000 }, (_, i) => agent(i, { lastHeartbeatSlot: h.clock.now() - 1_000 }))
+    await h.start()
+    await h.clock.advance(60_000)
+    h.newCalls()
+    await h.clock.advance(600_000)
+    const calls = h.newCalls()
+    expect(new Set(calls)).toEqual(new Set(['checkIn']))
+    expect(calls.length).toBeLessThanOrEqual(41)
+    await h.stop()
+  })
+})
