@@ -13,7 +13,9 @@ import { FunctionError } from './errors.ts'
 import type { Answer, MutationOptions } from './functions/core.ts'
 import type { FunctionKind, RegisteredFunction } from './functions/registry.ts'
 import { completeIdentity } from './auth/identity.ts'
-import { listen, type ListenOptions, type Listening } from './http/listen.ts'
+import type { Listening, ListenOptions } from './http/bind.ts'
+import { listen } from './http/listen.ts'
+import { listenSite } from './http/site.ts'
 import { subscribe, type Unsubscribe } from './sync/subscribe.ts'
 import { describeReads, describeWrites, type Trace } from './trace.ts'
 import type { Transaction } from './transactions/transaction.ts'
@@ -65,6 +67,17 @@ export async function createEmbeddedConvex(options: EngineOptions) {
     await Promise.all([...open].map((server) => server.close()))
     await engine.close()
   }
+  function keep(server: Listening): Listening {
+    open.add(server)
+    return {
+      ...server,
+      async close() {
+        open.delete(server)
+        await server.close()
+      },
+    }
+  }
+
   return {
     ...calls,
     adminKey,
@@ -83,11 +96,9 @@ export async function createEmbeddedConvex(options: EngineOptions) {
     /** Moves the engine's own clock ahead, on top of the one it was given. */
     advanceClock: (ms: number) => engine.advanceClock(ms),
     /** Serves HTTP and WebSocket clients. Port 0 picks a free one. Loopback unless told otherwise. */
-    async listen(listenOptions: ListenOptions = {}): Promise<Listening> {
-      const server = await listen(engine, listenOptions)
-      open.add(server)
-      return { ...server, close: () => (open.delete(server), server.close()) }
-    },
+    listen: async (listenOptions: ListenOptions = {}): Promise<Listening> => keep(await listen(engine, listenOptions)),
+    /** Serves HTTP actions (`functions.http`). */
+    listenSite: async (listenOptions: ListenOptions = {}): Promise<Listening> => keep(await listenSite(engine, listenOptions)),
     /** Commits and mutations so far: the group commit at work. */
     stats: engine.stats,
     engine,
@@ -99,7 +110,7 @@ export async function createEmbeddedConvex(options: EngineOptions) {
 function callable(engine: Engine, identity: JsonObject | null): Callable {
   const { core } = engine
   const pathOf = (fn: Ref<FunctionKind>) => (typeof fn === 'string' ? fn : getFunctionName(fn as AnyApi[string][string]))
-  const encode = (args: unknown) => convexToJson((args ?? {}) as Value) as Json
+  const encode = (args: unknown) => convexToJson((args ?? {}) as Value)
 
   async function call(
     fn: Ref<FunctionKind>,
@@ -113,7 +124,7 @@ function callable(engine: Engine, identity: JsonObject | null): Callable {
       throw toCallerError(error)
     }
   }
-  const decoded = async (answer: Promise<Answer>) => jsonToConvex((await answer).value as JSONValue) as never
+  const decoded = async (answer: Promise<Answer>) => jsonToConvex((await answer).value) as never
 
   return {
     query: (fn, args) => decoded(call(fn, ['query'], args)),
@@ -140,7 +151,7 @@ function callable(engine: Engine, identity: JsonObject | null): Callable {
       const answer = await call(fn, ['query', 'mutation'], args, { observe: (tx) => (seen = tx) })
       const tx = seen!
       return {
-        result: jsonToConvex(answer.value as JSONValue) as never,
+        result: jsonToConvex(answer.value) as never,
         reads: describeReads(engine.catalog, tx.reads),
         writes: describeWrites(tx.writes),
         documentsRead: tx.usage.documentsRead,
@@ -154,7 +165,7 @@ function callable(engine: Engine, identity: JsonObject | null): Callable {
         engine,
         { path: pathOf(fn), args: encode(args), identity },
         {
-          onResult: (value) => onResult(jsonToConvex(value as JSONValue) as never),
+          onResult: (value) => onResult(jsonToConvex(value) as never),
           onError:
             onError ?? ((error) => engine.log.error('a live query failed', { function: pathOf(fn), error: error.message })),
         },
@@ -165,7 +176,7 @@ function callable(engine: Engine, identity: JsonObject | null): Callable {
 /** What the caller of the in-process API catches: the ConvexError that was thrown, or an Error with the original message. */
 export function toCallerError(error: unknown): unknown {
   if (!(error instanceof FunctionError)) return error
-  if (error.data !== undefined) return new ConvexError(jsonToConvex(error.data as JSONValue))
+  if (error.data !== undefined) return new ConvexError(jsonToConvex(error.data))
   const plain = new Error(error.message.replace(/^Uncaught Error: /, ''), { cause: error.cause ?? error })
   return plain
 }

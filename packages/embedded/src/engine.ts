@@ -125,6 +125,7 @@ export async function openEngine(options: EngineOptions) {
       directory?.release()
     }
     return {
+      functions: options.functions,
       core,
       live,
       snapshots,

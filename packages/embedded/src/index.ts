@@ -10,4 +10,5 @@ export {
 } from './embedded.ts'
 export { loadFunctions } from './load.ts'
 export { conflicts, type Trace } from './trace.ts'
-export type { Listening, ListenOptions } from './http/listen.ts'
+export { bundleDefines } from './functions/global.ts'
+export type { Listening, ListenOptions } from './http/bind.ts'

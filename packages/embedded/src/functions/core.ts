@@ -2,13 +2,14 @@
  * Top-level calls: finds the function, gives it a transaction, answers after COMMIT. Everything above (handle, HTTP, sync,
  * scheduler) goes through here, so rules about who may call what and when live in one place.
  */
-import { ClosedError, FunctionError, RequestError } from '../errors.ts'
+import { ClosedError, FunctionError, NotSupportedError, RequestError } from '../errors.ts'
 import type { Snapshot, Snapshots } from '../transactions/snapshots.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import type { Writer } from '../transactions/writer.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 import { currentExecution, type Execution, type Syscalls } from './execution.ts'
-import type { FunctionKind, RegisteredFunction, Registry } from './registry.ts'
+import type { HttpHandler } from './http-action.ts'
+import type { FunctionKind, Handler, RegisteredFunction, Registry } from './registry.ts'
 import type { Outcome, Runner } from './runner.ts'
 import { createSyscalls } from '../syscalls/dispatch.ts'
 
@@ -168,6 +169,20 @@ export function createCore(deps: CoreDeps) {
       runner = created
     },
     newRequestId: () => run().newRequestId(),
+    async runHttpAction(handler: HttpHandler, path: string, request: Request, identity: JsonObject | null): Promise<Response> {
+      if (!handler._handler) throw new NotSupportedError(`an HTTP route that is no httpAction (${path})`)
+      if (closing) throw new ClosedError('The backend is shutting down.')
+      const fn = {
+        path,
+        componentPath: '' as const,
+        kind: 'action' as const,
+        visibility: 'public' as const,
+        args: { type: 'any' as const },
+        returns: null,
+        handler: handler._handler as Handler,
+      }
+      return run().runHttp({ fn, args: {}, tx: null, identity, requestId: run().newRequestId() }, request)
+    },
     /** Finds and runs in one step. */
     async call(path: string, kinds: readonly FunctionKind[], args: Json, options: MutationOptions): Promise<Answer> {
       return execute(await resolve(path, kinds, options.internal), args, options)

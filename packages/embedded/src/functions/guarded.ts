@@ -1,5 +1,5 @@
 /** Stand-ins for globals: the real ones in actions and outside executions, refused or frozen in queries and mutations. */
-/* eslint-disable no-restricted-globals -- hands the real timers through to actions, which may use them */
+
 import { currentExecution } from './execution.ts'
 import type { LogLevel } from './logs.ts'
 

@@ -12,6 +12,7 @@ import { findMismatch } from '../validators/validate.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 import { sizeOf } from '../values/size.ts'
 import { currentExecution, executionStorage, type Execution, type Syscalls } from './execution.ts'
+import { invokeHttp } from './http-action.ts'
 import { toFunctionError } from './failure.ts'
 import { createLogBuffer } from './logs.ts'
 import { createPrng, PRNG_SEED_BYTES } from './prng.ts'
@@ -111,6 +112,17 @@ export function createRunner(deps: RunnerDeps) {
 
   return {
     checkArgs,
+    /** An HTTP action: an action whose argument is a Request and whose result is a Response. */
+    async runHttp(call: Call, request: Request): Promise<Response> {
+      const execution = open(call)
+      try {
+        return await cutOff(clock, invokeHttp(execution, request), deps.deadlines.actionMs)
+      } catch (error) {
+        throw toFunctionError(error, execution.logs.lines)
+      } finally {
+        execution.closed = true
+      }
+    },
     newRequestId: () => Buffer.from(random.bytes(8)).toString('hex'),
     /** Throws a FunctionError for everything the function did wrong. */
     async run(call: Call): Promise<Outcome> {

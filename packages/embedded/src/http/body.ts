@@ -42,7 +42,7 @@ export function parseArgs(args: Json | undefined): JsonObject {
     throw new RequestError(400, 'BadArguments', 'The arguments of a Convex function must be one object.')
   }
   try {
-    const canonical = convexToJson(jsonToConvex(value as JSONValue)) as Json
+    const canonical = convexToJson(jsonToConvex(value))
     if (isObject(canonical) && !('$commitTs' in canonical)) return canonical
   } catch (error) {
     throw new RequestError(400, 'BadArguments', `The arguments are not Convex values: ${(error as Error).message}`)

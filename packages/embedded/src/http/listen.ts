@@ -1,6 +1,5 @@
 /** The network side of one engine: HTTP API and sync socket on one port. Loopback unless told otherwise. */
 import { createServer, STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { authorizeAdmin, authorizeHeader } from '../auth/authorize.ts'
@@ -9,30 +8,16 @@ import { ClosedError, RequestError, StorageError } from '../errors.ts'
 import { createSession, type Session } from '../sync/session.ts'
 import type { Json } from '../values/json.ts'
 import { MAX_BODY_BYTES } from './body.ts'
-import { checkSource, type GuardOptions } from './guard.ts'
+import { bind, type Listening, type ListenOptions } from './bind.ts'
+import { checkSource } from './guard.ts'
 import { route, type Reply } from './routes.ts'
-
-export interface ListenOptions extends GuardOptions {
-  /** 0 picks a free port. Default 0. */
-  port?: number
-  /** Default 127.0.0.1. */
-  host?: string
-  /** Answer of `GET /instance_name`. */
-  instanceName?: string
-}
-export interface Listening {
-  port: number
-  url: string
-  /** Refuses new connections, lets running requests finish, closes sockets with 1001. */
-  close(): Promise<void>
-}
 
 const CORS_MAX_AGE_S = 86_400
 const CLOSE_GOING_AWAY = 1001
 const SYNC_PATH = /^\/api\/(?:[^/]+\/)?sync$/
 
 export async function listen(engine: Engine, options: ListenOptions = {}): Promise<Listening> {
-  const { port = 0, host = '127.0.0.1', instanceName = 'embedded' } = options
+  const { instanceName = 'embedded' } = options
   const sessions = new Set<Session>()
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES })
 
@@ -79,29 +64,10 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
     })
   })
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
-    server.listen(port, host, resolve)
+  return bind(server, options, async () => {
+    await Promise.all([...sessions].map((session) => session.close(CLOSE_GOING_AWAY, 'The backend is shutting down')))
+    sockets.close()
   })
-  const bound = (server.address() as AddressInfo).port
-  return {
-    port: bound,
-    url: `http://${host.includes(':') ? `[${host}]` : host === '0.0.0.0' ? '127.0.0.1' : host}:${bound}`,
-    async close() {
-      const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
-      await Promise.all([...sessions].map((session) => session.close(CLOSE_GOING_AWAY, 'The backend is shutting down')))
-      server.closeIdleConnections()
-      await stopped
-      sockets.close()
-    },
-  }
-}
-
-function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
-  if (error.code === 'EADDRINUSE')
-    return new Error(`Port ${port} on ${host} is already in use: stop what holds it, or choose another port.`, { cause: error })
-  if (error.code === 'EACCES') return new Error(`Not allowed to listen on port ${port}: choose one above 1023.`, { cause: error })
-  return error
 }
 
 function errorReply(engine: Engine, error: unknown): Reply {
@@ -137,7 +103,7 @@ function preflight(request: IncomingMessage, response: ServerResponse, origin: s
 }
 
 function refuseUpgrade(socket: Duplex, reply: Reply): void {
-  const text = JSON.stringify(reply.body as Json)
+  const text = JSON.stringify(reply.body)
   socket.end(
     `HTTP/1.1 ${reply.status} ${STATUS_CODES[reply.status] ?? 'Error'}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
   )

@@ -59,7 +59,7 @@ function check(value: Json, known: typeof MESSAGES): JsonObject {
   if (!isObject(value) || !fields)
     throw new RequestError(400, 'BadMessage', `Unknown message type ${JSON.stringify(type ?? null)}.`)
   for (const [name, valid] of Object.entries(fields)) {
-    if (!valid(value[name])) throw new RequestError(400, 'BadMessage', `${String(type)}.${name} is missing or wrong.`)
+    if (!valid(value[name])) throw new RequestError(400, 'BadMessage', `${type as string}.${name} is missing or wrong.`)
   }
   return value
 }

@@ -24,7 +24,7 @@ export function subscribe(
         for (const { result } of (await set.advance()).changes) {
           if (closed) return
           if (result.ok) handlers.onResult(result.value)
-          else if (result.data !== undefined) handlers.onError(new ConvexError(jsonToConvex(result.data as JSONValue)))
+          else if (result.data !== undefined) handlers.onError(new ConvexError(jsonToConvex(result.data)))
           else handlers.onError(new Error(result.message.replace(/^Uncaught Error: /, '')))
         }
       }

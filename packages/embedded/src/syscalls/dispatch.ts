@@ -103,7 +103,7 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
   async function runUdf(execution: Execution, args: JsonObject): Promise<Json> {
     const kind = args['udfType']
     if (kind !== 'query' && kind !== 'mutation')
-      throw new NotSupportedError(`ctx.runQuery with a stale snapshot (${String(kind)})`)
+      throw new NotSupportedError(`ctx.runQuery with a stale snapshot (${JSON.stringify(kind)})`)
     if (isObject(args['transactionLimits'])) throw new NotSupportedError('transactionLimits')
     const fn = await deps.resolve(nameOf(args), [kind])
     return deps.runNested(execution, fn, args['args']!)
@@ -141,7 +141,7 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
 function nameOf(args: JsonObject): string {
   if (typeof args['name'] === 'string') return args['name']
   if (typeof args['reference'] === 'string') throw new NotSupportedError(`components (${args['reference']})`)
-  throw new NotSupportedError(`function handles (${String(args['functionHandle'])})`)
+  throw new NotSupportedError(`function handles (${JSON.stringify(args['functionHandle'])})`)
 }
 
 /** Seconds on the wire, milliseconds here; a thousandth of a millisecond hides the rounding of the division. */

@@ -20,7 +20,7 @@ export interface TransactionDeps {
   /** Null for read-only transactions. */
   write: {
     randomBytes(length: number): Uint8Array
-    nextCreationTime(): number
+    nextCreationTime: () => number
     /** Throws when the document does not match its table's schema. */
     checkDocument(table: TableInfo, document: Json): void
   } | null

@@ -80,7 +80,7 @@ function encodeInteger(value: bigint): Buffer {
   if (value === 0n) return Buffer.from([TAG.zeroInteger])
   const magnitude = value < 0n ? -value - 1n : value
   const width = magnitude < 1n << 7n ? 1 : magnitude < 1n << 15n ? 2 : magnitude < 1n << 31n ? 4 : 8
-  const rank = { 1: 1, 2: 2, 4: 3, 8: 4 }[width]!
+  const rank = { 1: 1, 2: 2, 4: 3, 8: 4 }[width]
   const out = Buffer.alloc(9)
   out.writeBigInt64BE(value, 1)
   const body = out.subarray(9 - width)

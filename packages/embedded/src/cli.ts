@@ -1,0 +1,68 @@
+/** `mission-control-backend`: serve a built backend, and call a function of a running one. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { callRunning } from './cli/run.ts'
+import { serve } from './cli/serve.ts'
+
+function port(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 0 || value > 65_535)
+    throw new InvalidArgumentError('Expected a port number, 0 for any free one.')
+  return value
+}
+
+/** Runs one command; resolves with the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  let code = 0
+  const program = new Command('mission-control-backend').description(
+    'An embedded, Convex-compatible backend: one process, one folder.',
+  )
+  const dataDir = new Option('--data-dir <folder>', 'where the data lives').env('CONVEX_DATA_DIR').default('.data/convex')
+  const apiPort = new Option('--port <port>', 'API and sync port; 0 picks a free one')
+    .env('CONVEX_BACKEND_PORT')
+    .default(3210)
+    .argParser(port)
+
+  program
+    .command('serve')
+    .description('serve a built bundle of functions until it is told to stop')
+    .requiredOption('--functions <bundle>', 'the built functions (an ES module)')
+    .addOption(apiPort)
+    .addOption(
+      new Option('--site-port <port>', 'port of HTTP actions; 0 picks a free one')
+        .env('CONVEX_SITE_PORT')
+        .default(3211)
+        .argParser(port),
+    )
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--allow-host <name...>', 'host names accepted besides loopback and plain addresses', [])
+    .option('--allow-origin <origin...>', 'web origins accepted besides loopback', [])
+    .addOption(dataDir)
+    .addOption(
+      new Option('--instance-name <name>', 'answer of GET /instance_name')
+        .env('CONVEX_INSTANCE_NAME')
+        .default('mission-control-embedded'),
+    )
+    .action(async (options: Parameters<typeof serve>[0]) => {
+      code = await serve(options)
+    })
+
+  program
+    .command('run')
+    .description('call a function, internal ones included, on the backend that owns the data folder')
+    .argument('<function>', 'for example tasks:list')
+    .argument('[args]', 'arguments as JSON', '{}')
+    .addOption(new Option('--url <url>', 'where the backend listens; default http://127.0.0.1:<port>'))
+    .addOption(apiPort)
+    .addOption(dataDir)
+    .action(async (fn: string, args: string, options: { url?: string; port: number; dataDir: string }) => {
+      code = await callRunning(fn, args, { url: options.url ?? `http://127.0.0.1:${options.port}`, dataDir: options.dataDir })
+    })
+
+  try {
+    await program.parseAsync(argv)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    return 1
+  }
+  return code
+}

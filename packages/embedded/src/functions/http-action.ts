@@ -1,0 +1,17 @@
+/** HTTP actions: a Request in, a Response out, with the context of an action. */
+import { httpActionGeneric } from 'convex/server'
+import { currentExecution, executionStorage, type Execution } from './execution.ts'
+import { withEngineTime } from './scheduler-time.ts'
+
+export interface HttpHandler {
+  _handler?: (ctx: unknown, request: Request) => Promise<Response>
+}
+
+const invoker = httpActionGeneric((ctx, request) => {
+  const { handler } = currentExecution()!.fn
+  return handler(withEngineTime(ctx), request) as Promise<Response>
+}) as unknown as { invokeHttpAction(request: Request): Promise<Response> }
+
+export function invokeHttp(execution: Execution, request: Request): Promise<Response> {
+  return executionStorage().run(execution, () => invoker.invokeHttpAction(request))
+}

@@ -1,0 +1,48 @@
+/** Binding a server to a port, and giving it up without cutting running requests off. */
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { GuardOptions } from './guard.ts'
+
+export interface ListenOptions extends GuardOptions {
+  /** 0 picks a free one. Default 0. */
+  port?: number
+  /** Default 127.0.0.1. */
+  host?: string
+  /** Answer of `GET /instance_name`. */
+  instanceName?: string
+}
+export interface Listening {
+  port: number
+  url: string
+  /** Refuses new connections, lets running requests finish, closes sockets with 1001. */
+  close(): Promise<void>
+}
+
+/** `beforeClose` ends what would keep connections open for ever. */
+export async function bind(server: Server, options: ListenOptions, beforeClose: () => Promise<void>): Promise<Listening> {
+  const { port = 0, host = '127.0.0.1' } = options
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(error, host, port)))
+    server.listen(port, host, resolve)
+  })
+  const bound = (server.address() as AddressInfo).port
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return {
+    port: bound,
+    url: `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${bound}`,
+    async close() {
+      const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
+      await beforeClose()
+      server.closeIdleConnections()
+      await stopped
+    },
+  }
+}
+
+function bindError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  if (error.code === 'EADDRINUSE') {
+    return new Error(`Port ${port} on ${host} is already in use: stop what holds it, or choose another port.`, { cause: error })
+  }
+  if (error.code === 'EACCES') return new Error(`Not allowed to listen on port ${port}: choose one above 1023.`, { cause: error })
+  return error
+}
