@@ -108,6 +108,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   }
 
   function onConnectError(thrown: Error): void {
+    if (refused !== null) return // the echo of our own stop
     const error = translateError(thrown, false)
     lastError =
       error instanceof GatewayError ? error : new GatewayError('GATEWAY_UNREACHABLE', messageOf(thrown), { cause: thrown })
