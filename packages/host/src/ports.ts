@@ -1,5 +1,8 @@
 /** Who holds a port: so that "address in use" can name the process to stop instead of leaving the reader to search. */
+import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 
 export interface PortHolder {
   readonly pid: number
@@ -54,3 +57,14 @@ function quietly<T>(read: () => T, otherwise: T): T {
 const text = (file: string) => quietly(() => readFileSync(file, 'utf8'), '')
 const listing = (folder: string) => quietly(() => readdirSync(folder), [])
 const link = (file: string) => quietly(() => readlinkSync(file), '')
+
+/** A port that nobody listens on right now. Another process may still take it first; who listens on it must handle that. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const server = createServer()
+  server.listen(0, host)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
