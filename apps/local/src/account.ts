@@ -1,0 +1,36 @@
+/** Fills an account through the same guarded functions that everybody else uses. */
+import { api } from '@mission-control/backend/convex/_generated/api'
+import type { Id } from '@mission-control/backend/convex/_generated/dataModel'
+import { DEMO_AGENTS, DEMO_TASK } from './demo-account.ts'
+import type { Member } from './stack/member.ts'
+
+export interface LocalAccount {
+  readonly accountId: Id<'accounts'>
+  readonly serviceToken: string
+}
+
+/** A new account with the caller as its owner, and a token for its runtime. */
+export async function createAccount({ http }: Member, name: string): Promise<LocalAccount> {
+  const accountId = await http.mutation(api.accounts.create, { name })
+  return { accountId, serviceToken: await createToken({ http }, accountId, 'runtime on this machine') }
+}
+
+export async function createToken({ http }: Pick<Member, 'http'>, accountId: Id<'accounts'>, name: string): Promise<string> {
+  const { token } = await http.action(api.serviceTokens.create, { accountId, name })
+  return token
+}
+
+/** Two agents, one of them the lead, and a task. */
+export async function fillDemo({ http }: Member, accountId: Id<'accounts'>): Promise<Id<'tasks'>> {
+  for (const { lead, soul, ...agent } of DEMO_AGENTS) {
+    const agentId = await http.mutation(api.agents.create, { accountId, ...agent, profile: { soul } })
+    if (lead) await http.mutation(api.agents.setLead, { accountId, agentId })
+  }
+  return await http.mutation(api.tasks.create, { accountId, ...DEMO_TASK })
+}
+
+/** Display names by id. */
+export async function agentNames({ http }: Member, accountId: Id<'accounts'>): Promise<Map<string, string>> {
+  const agents = await http.query(api.agents.list, { accountId })
+  return new Map(agents.map((agent) => [agent.id, agent.name]))
+}

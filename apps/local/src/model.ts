@@ -1,0 +1,25 @@
+/** Which model the stack's agents use: a real one when the environment names one, else the scripted one. */
+
+/** What the runtime reads about models; passed on as it is. */
+const MODEL_VARIABLES = ['OPENCLAW_MODEL', 'MODEL_BASE_URL', 'MODEL_API_KEY', 'OPENAI_API_KEY', 'ANTHROPIC_API_KEY'] as const
+
+export interface ModelEnv {
+  readonly real: boolean
+  /** For the person in front of the screen. */
+  readonly label: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** @returns `null` when the environment names no real model */
+export function realModel(env: NodeJS.ProcessEnv): ModelEnv | null {
+  const given = Object.fromEntries(MODEL_VARIABLES.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
+  const where = given['MODEL_BASE_URL'] ?? (given['OPENAI_API_KEY'] ? 'OpenAI' : given['ANTHROPIC_API_KEY'] ? 'Anthropic' : null)
+  if (where === null || where === undefined) return null
+  return { real: true, label: `${given['OPENCLAW_MODEL'] ?? 'its default model'} at ${where}`, env: given }
+}
+
+export const scriptedModel = (baseUrl: string): ModelEnv => ({
+  real: false,
+  label: 'scripted, instant and offline',
+  env: { OPENCLAW_MODEL: 'scripted', MODEL_BASE_URL: baseUrl, MODEL_API_KEY: 'none' },
+})
