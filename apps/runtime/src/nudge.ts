@@ -20,11 +20,12 @@ export function createSleeper(clock: Clock): Sleeper {
       if (!nudged && !signal.aborted && (ms === null || ms > 0)) {
         const timer = new AbortController()
         const woken = Promise.withResolvers<void>()
-        wake = woken.resolve
-        signal.addEventListener('abort', woken.resolve as () => void, { once: true })
+        const wakeUp = () => woken.resolve()
+        wake = wakeUp
+        signal.addEventListener('abort', wakeUp, { once: true })
         const slept = ms === null ? [] : [clock.sleep(ms, timer.signal).catch(() => undefined)]
         await Promise.race([woken.promise, ...slept])
-        signal.removeEventListener('abort', woken.resolve as () => void)
+        signal.removeEventListener('abort', wakeUp)
         wake = null
         timer.abort()
       }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '@mission-control/openclaw/errors'
 import { GATEWAY_PATIENCE_MS } from '../src/delivery/run.ts'
-import { createHarness } from './doubles/harness.ts'
+import { createHarness, rosterEntry } from './doubles/harness.ts'
 
 const turnOf = (h: ReturnType<typeof createHarness>, key: string) => {
   const turn = h.turns.running.get(key)
@@ -338,20 +338,7 @@ describe('stopping', () => {
 })
 
 describe('agents', () => {
-  const agent = (n: number, patch = {}) => ({
-    id: `a${n}`,
-    slug: `agent${n}`,
-    name: `Agent ${n}`,
-    role: 'helper',
-    sessionKey: `agent:agent${n}:acct1`,
-    heartbeatMinutes: 15,
-    paused: false,
-    model: null,
-    lead: false,
-    profileHash: 'h1',
-    lastHeartbeatSlot: null,
-    ...patch,
-  })
+  const agent = (n: number, patch = {}) => rosterEntry(`agent${n}`, { id: `a${n}`, ...patch })
 
   it('follows new, changed and removed agents without a restart, and leaves the others alone', async () => {
     const h = createHarness()
@@ -380,6 +367,17 @@ describe('agents', () => {
     await h.clock.advance(60_000)
     expect(h.host.hosted.has('agent2')).toBe(true)
     expect(h.reasons()).toEqual([])
+    await h.stop()
+  })
+
+  it('puts an agent into the gateway before its first turn, also when it is mentioned in the second it was created', async () => {
+    const h = createHarness()
+    await h.start()
+    h.brain.roster = [...h.brain.roster, rosterEntry('newcomer')]
+    h.turns.auto = () => (h.host.hosted.has('newcomer') ? 'ok' : 'too early')
+    const row = h.brain.add('newcomer/t1', 'hello') // before any signal of the roster
+    await h.clock.advance(1_000)
+    expect(row.replies).toEqual(['ok'])
     await h.stop()
   })
 

@@ -7,6 +7,14 @@ export interface HostedAgent {
   readonly name: string
   /** `null`: the gateway's default. */
   readonly model: string | null
+  readonly workspace: string | null
+}
+
+/** What a plan must know of the place where agents live. */
+export interface Place {
+  /** Whether an agent of the gateway may be removed by us. */
+  isOurs(slug: string): boolean
+  workspaceOf(slug: string): string
 }
 
 /** What was last written for an agent; survives restarts. */
@@ -37,13 +45,12 @@ export const filesKey = ({ profileHash, slug, name, role, lead }: RosterEntry): 
 
 /**
  * @param hosted `null` when there is no gateway to ask: only files can be brought up to date
- * @param isOurs whether a slug of the gateway may be removed by us
  */
 export function planSync(
   roster: readonly RosterEntry[],
   hosted: readonly HostedAgent[] | null,
   applied: readonly AppliedAgent[],
-  isOurs: (slug: string) => boolean,
+  place: Place,
 ): SyncPlan {
   const appliedById = new Map(applied.map((agent) => [agent.agentId, agent]))
   const hostedBySlug = new Map((hosted ?? []).map((agent) => [agent.slug, agent]))
@@ -54,7 +61,7 @@ export function planSync(
       ? []
       : roster.filter((agent) => {
           const there = hostedBySlug.get(agent.slug)
-          return there?.name !== agent.name || there.model !== agent.model
+          return there?.name !== agent.name || there.model !== agent.model || there.workspace !== place.workspaceOf(agent.slug)
         })
   const renamed = roster.flatMap(({ id, slug }) => {
     const from = appliedById.get(id)?.slug
@@ -66,7 +73,7 @@ export function planSync(
   return {
     files,
     put,
-    remove: (hosted ?? []).map(({ slug }) => slug).filter((slug) => !wanted.has(slug) && isOurs(slug)),
+    remove: (hosted ?? []).map(({ slug }) => slug).filter((slug) => !wanted.has(slug) && place.isOurs(slug)),
     renamed,
     added: changed.filter(isNew).map(({ slug }) => slug),
     updated: changed.filter((agent) => !isNew(agent)).map(({ slug }) => slug),

@@ -1,16 +1,15 @@
 /** Where agents live: the gateway's configuration and their workspace folders. packages/openclaw stands behind it. */
 import type { AgentProfile, RosterEntry } from '@mission-control/shared/service-contract'
-import type { AppliedAgent, HostedAgent } from './diff.ts'
+import type { AppliedAgent, HostedAgent, Place } from './diff.ts'
 
-export interface AgentHost {
+export interface AgentHost extends Place {
   /** The agents of the gateway's configuration; `null` when there is no gateway to ask. */
   list(signal: AbortSignal): Promise<HostedAgent[] | null>
   /** Adds or changes these agents in one patch of the configuration; they can be used when it resolves. */
   put(agents: readonly RosterEntry[], signal: AbortSignal): Promise<void>
   remove(slug: string, signal: AbortSignal): Promise<void>
-  isOurs(slug: string): boolean
   /** Writes our files of one workspace atomically; files that are not ours stay as they are. */
-  writeWorkspace(agent: RosterEntry, profile: AgentProfile, team: readonly RosterEntry[]): Promise<void>
+  writeWorkspace(agent: RosterEntry, profile: AgentProfile): Promise<void>
   /** Moves a workspace; does nothing when there is none or the target exists. */
   renameWorkspace(from: string, to: string): Promise<void>
   readApplied(): Promise<AppliedAgent[]>

@@ -43,15 +43,22 @@ export interface AgentSync {
   rosterVersion(version: number): void
   /** The gateway is another one, or its configuration may differ: look again. */
   lookAgain(): void
-  /** Resolves after the first pass of this run, complete or not. */
-  readonly first: Promise<void>
+  /**
+   * Resolves at once for an agent that is in the gateway; else after one more look, whatever it finds. Somebody may mention an agent
+   * in the second it was created.
+   */
+  ensure(slug: string, signal: AbortSignal): Promise<void>
+  /** Whether a pass has reached the gateway yet. */
+  hasSynced(): boolean
   status(): AgentSyncStatus
 }
 
 export function createAgentSync(deps: AgentSyncDeps): AgentSync {
   const { clock, random, log, conditions } = deps
   const sleeper = createSleeper(clock)
-  const first = Promise.withResolvers<void>()
+  const waiting = new Set<() => void>()
+  let hosted: ReadonlySet<string> | null = null
+  let passes = 0
   const reported = new Map<string, string>()
   let wanted: number | null = null
   let synced: number | null = null
@@ -63,6 +70,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
   async function pass(signal: AbortSignal): Promise<void> {
     running = true
     dirty = false
+    passes += 1
     try {
       const result = await syncAgents({ ...deps, reported }, signal)
       synced = result.rosterVersion
@@ -79,11 +87,13 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
       log.warn({ error: error.message, code: error.code }, 'agent sync could not run')
     } finally {
       running = false
-      first.resolve()
+      for (const resolve of waiting) resolve()
+      waiting.clear()
     }
   }
 
-  function finished({ counts, errors, gatewayMissing, rosterVersion }: SyncResult): void {
+  function finished({ counts, errors, gatewayMissing, rosterVersion, roster }: SyncResult): void {
+    if (!gatewayMissing) hosted = new Set(roster.map(({ slug }) => slug).filter((slug) => !errors.has(slug)))
     const lastError =
       [...errors].map(([slug, reason]) => `${slug}: ${reason}`).join('; ') ||
       (gatewayMissing ? 'the gateway is not there yet' : null)
@@ -118,7 +128,21 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
       dirty = true
       sleeper.nudge()
     },
-    first: first.promise,
+    async ensure(slug, signal) {
+      // A pass that runs already may have read the roster before the agent was there: only one that begins after this call counts.
+      const begun = passes + 1
+      while (!signal.aborted && hosted?.has(slug) !== true && (passes < begun || running)) {
+        if (passes < begun && !running) {
+          dirty = true
+          sleeper.nudge()
+        }
+        const done = Promise.withResolvers<void>()
+        waiting.add(done.resolve)
+        signal.addEventListener('abort', () => done.resolve(), { once: true })
+        await done.promise
+      }
+    },
+    hasSynced: () => hosted !== null,
     status: () => ({ ...status, running }),
   }
 }

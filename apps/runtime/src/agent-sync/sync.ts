@@ -1,7 +1,7 @@
 /** One pass of the agent sync: roster -> plan -> files, configuration, removals -> report. Idempotent; one bad agent stops no other. */
 import type { AgentReport, RosterEntry } from '@mission-control/shared/service-contract'
 import type { Brain } from '../brain/brain.ts'
-import type { AppliedAgent, SyncPlan } from './diff.ts'
+import type { AppliedAgent, HostedAgent, SyncPlan } from './diff.ts'
 import { filesKey, planSync } from './diff.ts'
 import type { AgentHost } from './host.ts'
 import { readProfiles, readRoster, reportAgents } from './roster.ts'
@@ -32,7 +32,7 @@ export interface SyncOptions {
   readonly reported: Map<string, string>
   readonly dryRun?: boolean
   /** Called as soon as the roster is known. */
-  onRoster?(roster: readonly RosterEntry[]): void
+  readonly onRoster?: (roster: readonly RosterEntry[]) => void
 }
 
 export async function syncAgents(
@@ -43,13 +43,13 @@ export async function syncAgents(
   onRoster?.(roster)
   const applied = new Map((await host.readApplied()).map((agent) => [agent.agentId, agent]))
   const hosted = await host.list(signal)
-  const plan = planSync(roster, hosted, [...applied.values()], (slug) => host.isOurs(slug))
+  const plan = planSync(roster, hosted, [...applied.values()], host)
   const errors = new Map<string, string>()
   if (!dryRun) {
-    await writeFiles(plan, roster, { brain, host, applied, errors }, signal)
+    await writeFiles(plan, { brain, host, applied, errors }, signal)
     await putAgents(plan, host, errors, signal)
     for (const slug of plan.remove) await attempt(slug, errors, () => host.remove(slug, signal), signal)
-    await host.writeApplied(current(roster, applied))
+    await host.writeApplied(stillApplied(roster, applied, plan, hosted, errors))
     await report(roster, { brain, reported, errors, hosted: hosted !== null }, signal)
   }
   const failedOf = (slugs: readonly string[]) => slugs.filter((slug) => errors.has(slug)).length
@@ -72,7 +72,6 @@ interface Work {
 
 async function writeFiles(
   plan: SyncPlan,
-  roster: readonly RosterEntry[],
   { brain, host, applied, errors }: Work,
   signal: AbortSignal,
 ): Promise<void> {
@@ -88,7 +87,7 @@ async function writeFiles(
       errors.set(agent.slug, 'the backend has no profile of this agent')
       continue
     }
-    const written = await attempt(agent.slug, errors, () => host.writeWorkspace(agent, profile, roster), signal)
+    const written = await attempt(agent.slug, errors, () => host.writeWorkspace(agent, profile), signal)
     // Should the profile have changed since the roster was read, its hash differs and the next pass writes again.
     if (written)
       applied.set(agent.id, {
@@ -132,8 +131,18 @@ async function report(
   for (const entry of reports) reported.set(entry.agentId, JSON.stringify(entry))
 }
 
-function current(roster: readonly RosterEntry[], applied: ReadonlyMap<string, AppliedAgent>): AppliedAgent[] {
-  return roster.flatMap(({ id }) => applied.get(id) ?? [])
+/** The roster's agents, and those that are gone from it but not yet from the gateway: they are still ours to remove. */
+function stillApplied(
+  roster: readonly RosterEntry[],
+  applied: ReadonlyMap<string, AppliedAgent>,
+  plan: SyncPlan,
+  hosted: readonly HostedAgent[] | null,
+  errors: ReadonlyMap<string, string>,
+): AppliedAgent[] {
+  const present = new Set(roster.map(({ id }) => id))
+  const removed = new Set(plan.remove.filter((slug) => !errors.has(slug)))
+  const isHosted = (slug: string) => hosted === null || hosted.some((agent) => agent.slug === slug)
+  return [...applied.values()].filter(({ agentId, slug }) => present.has(agentId) || (!removed.has(slug) && isHosted(slug)))
 }
 
 async function attempt(

@@ -23,6 +23,8 @@ export interface ItemDeps {
   readonly random: Random
   readonly log: Log
   readonly turnTimeoutMs: number
+  /** Resolves when the gateway knows the agent, or cannot be made to. */
+  ensureAgent(slug: string, signal: AbortSignal): Promise<void> | void
 }
 
 export interface ItemResult {
@@ -89,10 +91,11 @@ interface Marks {
 
 async function runTurn(
   item: ClaimedItem,
-  { turns, turnTimeoutMs }: ItemDeps,
+  { turns, turnTimeoutMs, ensureAgent }: ItemDeps,
   interrupt: AbortSignal,
   marks: Marks,
 ): Promise<Verdict> {
+  await ensureAgent(item.agent.slug, interrupt)
   if (interrupt.aborted) {
     // Interrupted before anything was sent by this attempt; an earlier one may have.
     const error = new GatewayError('TURN_ABORTED', 'nothing was sent', { ended: !item.reconcile })

@@ -1,4 +1,5 @@
 /** The real loops over the doubles and a clock that stands still. */
+import type { RosterEntry } from '@mission-control/shared/service-contract'
 import { silentLog } from '../../src/log.ts'
 import { observeBrain } from '../../src/brain/observed.ts'
 import { createConditions } from '../../src/health/conditions.ts'
@@ -14,6 +15,21 @@ import type { MemoryBrain } from './memory-brain.ts'
 import { createMemoryBrain } from './memory-brain.ts'
 import type { ScriptedTurns } from './scripted-turns.ts'
 import { createScriptedTurns } from './scripted-turns.ts'
+
+export const rosterEntry = (slug: string, patch: Partial<RosterEntry> = {}): RosterEntry => ({
+  id: slug,
+  slug,
+  name: slug,
+  role: 'helper',
+  sessionKey: `agent:${slug}:acct1`,
+  heartbeatMinutes: 15,
+  paused: false,
+  model: null,
+  lead: false,
+  profileHash: 'h1',
+  lastHeartbeatSlot: null,
+  ...patch,
+})
 
 export interface Harness {
   readonly clock: ManualClock
@@ -35,6 +51,9 @@ export function createHarness(
   const clock = options.clock ?? createManualClock()
   const random = createSeededRandom()
   const brain = options.brain ?? createMemoryBrain({ clock, random })
+  // Paused, so that they are in the gateway and never due for a heartbeat.
+  const names = ['ada', 'bob', 'eve', 'agent0', 'agent1', 'agent2', 'agent3']
+  if (brain.roster.length === 0) brain.roster = names.map((slug) => rosterEntry(slug, { paused: true }))
   const turns = createScriptedTurns()
   const host = createMemoryAgentHost()
   const conditions = createConditions(silentLog)

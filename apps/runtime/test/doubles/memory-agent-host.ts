@@ -24,12 +24,13 @@ export function createMemoryAgentHost(): MemoryAgentHost {
       host.log.push(`put ${agents.map(({ slug }) => slug).join(',')}`)
       const bad = agents.find(({ slug }) => host.bad.has(slug))
       if (bad) throw new Error(`the gateway refuses ${bad.slug}`)
-      for (const { slug, name, model } of agents) host.hosted.set(slug, { slug, name, model })
+      for (const { slug, name, model } of agents) host.hosted.set(slug, { slug, name, model, workspace: slug })
     },
     async remove(slug) {
       host.log.push(`remove ${slug}`)
       host.hosted.delete(slug)
     },
+    workspaceOf: (slug) => slug,
     isOurs: (slug) => slug !== 'internal',
     async writeWorkspace(agent, profile) {
       host.log.push(`write ${agent.slug}`)

@@ -1,0 +1,108 @@
+/** The AgentHost over packages/openclaw: configuration by patch, workspaces on disk, what was applied in one file beside them. */
+import { readFile, rename, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { z } from 'zod'
+import { writeFileAtomically } from '@mission-control/openclaw/atomic-file'
+import type { Client } from '@mission-control/openclaw/client'
+import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
+import { getConfig, patchConfig, putAgents, removeAgent } from '@mission-control/openclaw/config/live'
+import { writeWorkspace } from '@mission-control/openclaw/workspace/files'
+import type { AppliedAgent, HostedAgent } from './diff.ts'
+import type { AgentHost } from './host.ts'
+import { workspaceFiles } from './workspace.ts'
+
+export interface GatewayAgentsOptions {
+  /** `null` while there is no gateway. */
+  client(): Client | null
+  readonly workspaceRoot: string
+  readonly dataDir: string
+}
+
+/** The part of the gateway's configuration that says which agents there are. A model is a name or an object with the name in it. */
+const Entries = z.object({
+  agents: z.object({
+    entries: z.record(
+      z.string(),
+      z.object({ name: z.string().optional(), workspace: z.string().optional(), model: z.union([z.string(), z.object({ primary: z.string().optional() })]).optional() }),
+    ),
+  }),
+})
+const Applied = z.array(z.object({ agentId: z.string(), slug: z.string(), filesKey: z.string() }))
+
+export function createGatewayAgents({ client, workspaceRoot, dataDir }: GatewayAgentsOptions): AgentHost {
+  const appliedFile = path.join(dataDir, 'agents.json')
+  const folder = (slug: string) => path.join(workspaceRoot, slug)
+  /** Everything we ever put there; agents of an external gateway that are not in it are not ours to remove. */
+  let ours = new Set<string>()
+  /** Agents whose entry names a model, as of the last `list`. */
+  let withModel = new Set<string>()
+  const connected = (): Client => {
+    const found = client()
+    if (found?.current == null) throw new Error('the gateway is not connected')
+    return found
+  }
+
+  return {
+    async list(signal): Promise<HostedAgent[] | null> {
+      if (client()?.current == null) return null
+      const { config } = await getConfig(connected(), signal)
+      const parsed = Entries.safeParse(config)
+      if (!parsed.success) throw new Error(`the gateway's configuration has an unknown shape: ${parsed.error.issues[0]?.message ?? ''}`)
+      const hosted = Object.entries(parsed.data.agents.entries).map(([slug, { name, model, workspace }]) => ({
+        slug,
+        name: name ?? slug,
+        model: (typeof model === 'string' ? model : model?.primary) ?? null,
+        workspace: workspace ?? null,
+      }))
+      withModel = new Set(hosted.filter(({ model }) => model !== null).map(({ slug }) => slug))
+      return hosted
+    },
+    async put(agents, signal) {
+      const entries = agents.map(({ slug, name, model }) => ({ slug, name, workspace: folder(slug), ...(model === null ? {} : { model }) }))
+      await putAgents(connected(), entries, signal)
+      // A patch merges: a model that was taken back must be removed by name.
+      const unset = agents.filter(({ slug, model }) => model === null && withModel.has(slug))
+      if (unset.length === 0) return
+      const without = Object.fromEntries(unset.map(({ slug }) => [slug, { model: null }]))
+      await patchConfig(connected(), { agents: { entries: without } }, signal)
+    },
+    remove: (slug, signal) => removeAgent(connected(), slug, signal),
+    workspaceOf: folder,
+    isOurs: (slug) => slug !== INTERNAL_AGENT && ours.has(slug),
+    async writeWorkspace(agent, profile) {
+      await writeWorkspace(folder(agent.slug), workspaceFiles(agent, profile))
+    },
+    async renameWorkspace(from, to) {
+      if ((await exists(folder(from))) && !(await exists(folder(to)))) await rename(folder(from), folder(to))
+    },
+    async readApplied(): Promise<AppliedAgent[]> {
+      const text = await readFile(appliedFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return '[]'
+        throw error
+      })
+      const parsed = Applied.safeParse(parseJson(text))
+      // A damaged file costs one full write of all workspaces, nothing else.
+      const applied = parsed.success ? parsed.data : []
+      ours = new Set([...ours, ...applied.map(({ slug }) => slug)])
+      return applied
+    },
+    async writeApplied(applied) {
+      ours = new Set([...ours, ...applied.map(({ slug }) => slug)])
+      await writeFileAtomically(appliedFile, `${JSON.stringify(applied)}\n`, 0o600)
+    },
+  }
+}
+
+const exists = (file: string): Promise<boolean> =>
+  stat(file).then(
+    () => true,
+    () => false,
+  )
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The data folder of one installation: its lock, its identity, its paths.
+ *
+ * One process owns the folder. The proof is an exclusive SQLite lock on a small file: the kernel drops it when the holder dies,
+ * `kill -9` included, so there is no stale lock to clean up, and a new process of the same folder proves the old one dead. The pid
+ * beside it is only there to be named in the error.
+ */
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { Random } from '@mission-control/shared/clock'
+
+export interface DataDir {
+  readonly path: string
+  /** The same over restarts: 16 random bytes as hex. */
+  readonly instanceId: string
+  /** Where the health pages and the gateway were last found; for tools that come later. */
+  record(name: 'health', value: object | null): void
+  release(): void
+}
+
+export class DataDirInUseError extends Error {
+  override readonly name = 'DataDirInUseError'
+}
+
+/** @throws DataDirInUseError naming the holder, or the system's error when the folder cannot be written */
+export function openDataDir(folder: string, random: Random): DataDir {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const lock = takeLock(folder)
+  try {
+    return {
+      path: folder,
+      instanceId: instanceIdOf(folder, random),
+      record(name, value) {
+        const file = path.join(folder, `${name}.json`)
+        if (value === null) rmSync(file, { force: true })
+        else writeWhole(file, `${JSON.stringify(value)}\n`)
+      },
+      release: () => lock.close(),
+    }
+  } catch (error) {
+    lock.close()
+    throw error
+  }
+}
+
+function takeLock(folder: string): DatabaseSync {
+  const file = path.join(folder, 'runtime.lock')
+  const pidFile = path.join(folder, 'runtime.pid')
+  const lock = new DatabaseSync(file, { timeout: 0 })
+  try {
+    chmodSync(file, 0o600)
+    lock.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (error) {
+    lock.close()
+    const holder = read(pidFile)
+    throw new DataDirInUseError(
+      `The data folder ${folder} is in use by another runtime${holder === null ? '' : ` (pid ${holder})`}: stop that one, or set DATA_DIR to another folder.`,
+      { cause: error },
+    )
+  }
+  writeWhole(pidFile, `${process.pid}\n`)
+  return lock
+}
+
+function instanceIdOf(folder: string, random: Random): string {
+  const file = path.join(folder, 'instance-id')
+  const known = read(file)
+  if (known !== null && /^[0-9a-f]{32}$/.test(known)) return known
+  const fresh = Buffer.from(random.bytes(16)).toString('hex')
+  writeWhole(file, `${fresh}\n`)
+  return fresh
+}
+
+/** Whoever reads finds the old content or the new, never half of it. */
+function writeWhole(file: string, content: string): void {
+  writeFileSync(`${file}.new`, content, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
+}
+
+function read(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * The gateway this runtime works with: its own supervised one, somebody else's, or none yet. Says whether it is up and why not, and
+ * gives the agent sync its configuration and workspaces.
+ */
+import type { Clock, Random } from '@mission-control/shared/clock'
+import { initialConfig } from '@mission-control/openclaw/config/initial'
+import { chooseModel, modelEnv } from '@mission-control/openclaw/config/model'
+import { isGatewayError } from '@mission-control/openclaw/errors'
+import type { Gateway } from '@mission-control/openclaw/gateway'
+import { createGateway } from '@mission-control/openclaw/official-gateway'
+import { createExternalGateway } from '@mission-control/openclaw/supervisor/external'
+import { locateOpenClaw } from '@mission-control/openclaw/supervisor/locate'
+import { openSupervisor } from '@mission-control/openclaw/supervisor/open'
+import type { GatewayHost } from '@mission-control/openclaw/supervisor/types'
+import { createGatewayAgents } from './agent-sync/gateway-agents.ts'
+import type { AgentHost } from './agent-sync/host.ts'
+import type { Env, RuntimeConfig } from './config/load.ts'
+import type { GatewayLink } from './gateway.ts'
+import type { Log } from './log.ts'
+import { backoffMs } from './until-answered.ts'
+import type { GatewayState } from './turns.ts'
+
+export interface RuntimeGateway {
+  readonly gateway: Gateway
+  readonly link: GatewayLink
+  readonly agents: AgentHost
+  /** Brings the gateway up and keeps trying; never rejects. Resolves when `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>
+  /** Ends our own gateway; leaves somebody else's alone. */
+  stop(graceMs: number): Promise<void>
+}
+
+export interface GatewayHostDeps {
+  readonly config: RuntimeConfig
+  readonly env: Env
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** How often the link is looked at: the client tells of a new gateway, not of a lost one. Costs a property read. */
+const LOOK_MS = 250
+/** A person may install or repair something while we run. */
+const RETRY_CAP_MS = 60_000
+/** An external gateway that does not answer is tried again by its client; this is how long one look waits. */
+const CONNECT_MS = 15_000
+
+export async function openGateway(deps: GatewayHostDeps): Promise<RuntimeGateway> {
+  const { config, clock, random, log } = deps
+  const listeners = new Set<(state: GatewayState) => void>()
+  let host: GatewayHost | null = null
+  let problem: string | null = null
+  let last: GatewayState = { up: false, reason: 'the gateway is starting', version: null }
+
+  function look(): void {
+    const connected = host?.client.current ?? null
+    const up = connected !== null
+    const reason = up ? null : (problem ?? host?.client.lastError?.message ?? host?.status().lastError?.message ?? 'the gateway is starting')
+    const version = connected?.version ?? last.version
+    if (up === last.up && reason === last.reason && version === last.version) return
+    last = { up, reason, version }
+    for (const listener of listeners) listener(last)
+  }
+
+  async function open(): Promise<GatewayHost> {
+    if (config.externalGateway !== null) return createExternalGateway({ clock, random }, config.externalGateway)
+    const { entry } = await locateOpenClaw({
+      ...(config.openclawBin === null ? {} : { OPENCLAW_BIN: config.openclawBin }),
+      ...(deps.env['PATH'] === undefined ? {} : { PATH: deps.env['PATH'] }),
+    })
+    const model = chooseModel(config.model)
+    return openSupervisor(
+      { clock, random, log: ({ level, message, ...fields }) => log[level]({ ...fields, part: 'gateway' }, message) },
+      {
+        entry,
+        stateDir: config.openclawStateDir,
+        port: config.gatewayPort,
+        env: deps.env,
+        modelEnv: modelEnv(model),
+        // Agents follow by patch: the sync is the one that knows the roster.
+        config: ({ port, token }) => initialConfig({ port, token, model, agents: [], workspaceRoot: config.workspaceRoot }),
+      },
+    )
+  }
+
+  async function bringUp(signal: AbortSignal): Promise<void> {
+    for (let tries = 1; !signal.aborted; tries += 1) {
+      try {
+        host ??= await open()
+        await host.start(config.externalGateway === null ? signal : AbortSignal.any([signal, clock.timeout(CONNECT_MS)]))
+        problem = null
+        return
+      } catch (error) {
+        if (signal.aborted) return
+        problem = isGatewayError(error) ? `${error.message} ${error.whatToDo}` : error instanceof Error ? error.message : String(error)
+        look()
+        await clock.sleep(backoffMs(tries, random.next(), 2_000, RETRY_CAP_MS), signal).catch(() => undefined)
+        if (host?.status().kind === 'external') host.client.reconnect()
+      }
+    }
+  }
+
+  const current = (): GatewayHost => {
+    if (host === null) throw new Error('there is no gateway yet')
+    return host
+  }
+  const gateway = lazyGateway(current)
+  return {
+    gateway,
+    link: {
+      state: () => last,
+      onChange(listener) {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+    },
+    agents: createGatewayAgents({ client: () => host?.client ?? null, workspaceRoot: config.workspaceRoot, dataDir: config.dataDir }),
+    async run(signal) {
+      const up = bringUp(signal)
+      while (!signal.aborted) {
+        look()
+        await clock.sleep(LOOK_MS, signal).catch(() => undefined)
+      }
+      await up
+    },
+    stop: async (graceMs) => host?.stop({ graceMs }),
+  }
+}
+
+/** The gateway exists before its host does: turns only run once the link says it is up. */
+function lazyGateway(host: () => GatewayHost): Gateway {
+  let made: { readonly host: GatewayHost; readonly gateway: Gateway } | null = null
+  const gateway = (): Gateway => {
+    const current = host()
+    if (made?.host !== current) made = { host: current, gateway: createGateway(current.client) }
+    return made.gateway
+  }
+  return {
+    send: (request, signal) => gateway().send(request, signal),
+    wait: (runId, waitMs, signal) => gateway().wait(runId, waitMs, signal),
+    history: (sessionKey, keys, signal) => gateway().history(sessionKey, keys, signal),
+    abort: (sessionKey, signal) => gateway().abort(sessionKey, signal),
+    onBoot: (listener) => gateway().onBoot(listener),
+  }
+}
