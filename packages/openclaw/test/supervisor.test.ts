@@ -10,6 +10,9 @@ import { openSupervisor } from '../src/supervisor/open.ts'
 import { descendantsOf, startTimeOf } from '../src/supervisor/process-identity.ts'
 import { gatewayPaths } from '../src/supervisor/supervisor.ts'
 import type { GatewayHost, HostEvent } from '../src/supervisor/types.ts'
+import { createGateway } from '../src/official-gateway.ts'
+import { runTurn } from '../src/turn/run.ts'
+import { startOwner } from './owner.ts'
 import { freePort } from './real-gateway.ts'
 
 /** Backoff takes no time here; every sleep is written down instead. */
@@ -105,6 +108,20 @@ describe('supervisor', () => {
     expect(await starts()).toBe(1)
     await second.stop({ graceMs: 2000 })
     expect(await gone(pid ?? 0)).toBe(true)
+  })
+
+  it('survives kill -9 of its owner, with the turn in flight', async () => {
+    await plan('run')
+    const turn = { sessionKey: 'agent:writer:owned', turnKey: 'k1', message: '[[sleep:1500]][[say:went on]]' }
+    const config = { gateway: { port } }
+    const entry = join(import.meta.dirname, 'fixtures/pretend-openclaw.mjs')
+    const owner = await startOwner({ entry, stateDir, port, config, modelEnv: {}, turn })
+    await owner.kill()
+    const host = await open()
+    expect((await host.start()).bootId).toBe(owner.bootId)
+    const gateway = createGateway(host.client)
+    const result = await runTurn({ gateway, clock: systemClock }, { ...turn, timeoutMs: 10_000, reconcile: true })
+    expect(result).toMatchObject({ text: 'went on', recovered: true })
   })
 
   it('notices the death of an adopted gateway', async () => {

@@ -84,6 +84,8 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
   /** Aborts everything that starts or restarts. One per start..stop. */
   let life = new AbortController()
   let watching: Promise<void> = Promise.resolve()
+  // First in line, so that whoever hears of a boot sees a running gateway.
+  client.onBoot(() => (state = 'running'))
 
   async function start(signal?: AbortSignal): Promise<Connected> {
     if (state !== 'stopped' && state !== 'failed') throw new Error(`the supervisor is ${state}`)
