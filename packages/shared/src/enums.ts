@@ -22,6 +22,29 @@ export type MemberRole = (typeof MEMBER_ROLES)[number]
 export const ACTOR_TYPES = ['user', 'agent', 'system'] as const
 export type ActorType = (typeof ACTOR_TYPES)[number]
 
+/** Who can be assigned, subscribed, mentioned or notified. */
+export const PARTY_TYPES = ['user', 'agent'] as const satisfies readonly ActorType[]
+export type PartyType = (typeof PARTY_TYPES)[number]
+
+export const TOKEN_STATES = ['active', 'revoked', 'expired'] as const
+export type TokenState = (typeof TOKEN_STATES)[number]
+
+/** What people are told. The first five have the same causes as an agent's deliveries. */
+export const NOTIFICATION_TYPES = [
+  'mention',
+  'assignment',
+  'thread_update',
+  'status_change',
+  'response_request',
+  'member_added',
+  'member_removed',
+  'role_changed',
+  'runtime_status',
+  'dead_letter',
+  'budget',
+] as const
+export type NotificationType = (typeof NOTIFICATION_TYPES)[number]
+
 /** Why an agent is given something to do. */
 export const DELIVERY_TYPES = [
   'mention',
@@ -56,6 +79,7 @@ export const ACTIVITY_TYPES = [
   'member_role_changed',
   'service_token_created',
   'service_token_revoked',
+  'service_token_expired',
   'agent_created',
   'agent_updated',
   'agent_paused',

@@ -9,6 +9,8 @@ export const LIMITS = {
   agentsPerAccount: 200, // default of a new account; 1,000 is tested
   pageSize: 200,
   mentionsPerMessage: 50,
+  assigneesPerTask: 50,
+  tokensPerAccount: 50,
   responseRequestRecipients: 10,
   responseRequestChars: 1_000,
   /** What one claimed item may carry to the runtime, in bytes of JSON. A prompt larger than this helps no model. */
@@ -21,6 +23,9 @@ export const LIMITS = {
   /** Ids one `claim` may name: twice the ready query's page. */
   claimIds: 16,
   readyHeads: 8,
+  /** Agents one check-in or one `upsertHeartbeat` may name. */
+  dueAgents: 100,
+  profilesPerCall: 20,
   queuedPerLane: 1_000,
   depth: 8,
 } as const

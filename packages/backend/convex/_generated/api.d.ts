@@ -1,0 +1,181 @@
+/* eslint-disable */
+/**
+ * Generated `api` utility.
+ *
+ * THIS CODE IS AUTOMATICALLY GENERATED.
+ *
+ * To regenerate, run `npx convex dev`.
+ * @module
+ */
+
+import type * as accounts from "../accounts.js";
+import type * as activities from "../activities.js";
+import type * as agents from "../agents.js";
+import type * as crons from "../crons.js";
+import type * as deliveries from "../deliveries.js";
+import type * as fanOut from "../fanOut.js";
+import type * as lib_clock from "../lib/clock.js";
+import type * as lib_errors from "../lib/errors.js";
+import type * as lib_functions from "../lib/functions.js";
+import type * as lib_guards from "../lib/guards.js";
+import type * as lib_owned from "../lib/owned.js";
+import type * as lib_paging from "../lib/paging.js";
+import type * as lib_text from "../lib/text.js";
+import type * as lib_tokens from "../lib/tokens.js";
+import type * as lib_validators from "../lib/validators.js";
+import type * as maintenance from "../maintenance.js";
+import type * as memberships from "../memberships.js";
+import type * as messages from "../messages.js";
+import type * as model_accounts from "../model/accounts.js";
+import type * as model_activity from "../model/activity.js";
+import type * as model_actors from "../model/actors.js";
+import type * as model_agentRemoval from "../model/agentRemoval.js";
+import type * as model_agents from "../model/agents.js";
+import type * as model_apply from "../model/apply.js";
+import type * as model_assign from "../model/assign.js";
+import type * as model_assignments from "../model/assignments.js";
+import type * as model_audit from "../model/audit.js";
+import type * as model_checkIn from "../model/checkIn.js";
+import type * as model_claim from "../model/claim.js";
+import type * as model_claimedItem from "../model/claimedItem.js";
+import type * as model_context from "../model/context.js";
+import type * as model_enqueue from "../model/enqueue.js";
+import type * as model_followUp from "../model/followUp.js";
+import type * as model_heartbeat from "../model/heartbeat.js";
+import type * as model_lanes from "../model/lanes.js";
+import type * as model_lapse from "../model/lapse.js";
+import type * as model_mentions from "../model/mentions.js";
+import type * as model_notices from "../model/notices.js";
+import type * as model_presence from "../model/presence.js";
+import type * as model_queue from "../model/queue.js";
+import type * as model_recipients from "../model/recipients.js";
+import type * as model_reply from "../model/reply.js";
+import type * as model_retention from "../model/retention.js";
+import type * as model_runs from "../model/runs.js";
+import type * as model_runtimes from "../model/runtimes.js";
+import type * as model_settle from "../model/settle.js";
+import type * as model_signals from "../model/signals.js";
+import type * as model_subscriptions from "../model/subscriptions.js";
+import type * as model_sweep from "../model/sweep.js";
+import type * as model_tasks from "../model/tasks.js";
+import type * as model_tell from "../model/tell.js";
+import type * as model_thread from "../model/thread.js";
+import type * as model_tokens from "../model/tokens.js";
+import type * as notifications from "../notifications.js";
+import type * as runtimes from "../runtimes.js";
+import type * as service_agents from "../service/agents.js";
+import type * as service_contract from "../service/contract.js";
+import type * as service_heartbeats from "../service/heartbeats.js";
+import type * as service_messages from "../service/messages.js";
+import type * as service_notifications from "../service/notifications.js";
+import type * as service_runtime from "../service/runtime.js";
+import type * as serviceTokens from "../serviceTokens.js";
+import type * as sweeps from "../sweeps.js";
+import type * as tables_lanes from "../tables/lanes.js";
+import type * as tables_people from "../tables/people.js";
+import type * as tables_work from "../tables/work.js";
+import type * as tasks from "../tasks.js";
+
+import type {
+  ApiFromModules,
+  FilterApi,
+  FunctionReference,
+} from "convex/server";
+
+declare const fullApi: ApiFromModules<{
+  accounts: typeof accounts;
+  activities: typeof activities;
+  agents: typeof agents;
+  crons: typeof crons;
+  deliveries: typeof deliveries;
+  fanOut: typeof fanOut;
+  "lib/clock": typeof lib_clock;
+  "lib/errors": typeof lib_errors;
+  "lib/functions": typeof lib_functions;
+  "lib/guards": typeof lib_guards;
+  "lib/owned": typeof lib_owned;
+  "lib/paging": typeof lib_paging;
+  "lib/text": typeof lib_text;
+  "lib/tokens": typeof lib_tokens;
+  "lib/validators": typeof lib_validators;
+  maintenance: typeof maintenance;
+  memberships: typeof memberships;
+  messages: typeof messages;
+  "model/accounts": typeof model_accounts;
+  "model/activity": typeof model_activity;
+  "model/actors": typeof model_actors;
+  "model/agentRemoval": typeof model_agentRemoval;
+  "model/agents": typeof model_agents;
+  "model/apply": typeof model_apply;
+  "model/assign": typeof model_assign;
+  "model/assignments": typeof model_assignments;
+  "model/audit": typeof model_audit;
+  "model/checkIn": typeof model_checkIn;
+  "model/claim": typeof model_claim;
+  "model/claimedItem": typeof model_claimedItem;
+  "model/context": typeof model_context;
+  "model/enqueue": typeof model_enqueue;
+  "model/followUp": typeof model_followUp;
+  "model/heartbeat": typeof model_heartbeat;
+  "model/lanes": typeof model_lanes;
+  "model/lapse": typeof model_lapse;
+  "model/mentions": typeof model_mentions;
+  "model/notices": typeof model_notices;
+  "model/presence": typeof model_presence;
+  "model/queue": typeof model_queue;
+  "model/recipients": typeof model_recipients;
+  "model/reply": typeof model_reply;
+  "model/retention": typeof model_retention;
+  "model/runs": typeof model_runs;
+  "model/runtimes": typeof model_runtimes;
+  "model/settle": typeof model_settle;
+  "model/signals": typeof model_signals;
+  "model/subscriptions": typeof model_subscriptions;
+  "model/sweep": typeof model_sweep;
+  "model/tasks": typeof model_tasks;
+  "model/tell": typeof model_tell;
+  "model/thread": typeof model_thread;
+  "model/tokens": typeof model_tokens;
+  notifications: typeof notifications;
+  runtimes: typeof runtimes;
+  "service/agents": typeof service_agents;
+  "service/contract": typeof service_contract;
+  "service/heartbeats": typeof service_heartbeats;
+  "service/messages": typeof service_messages;
+  "service/notifications": typeof service_notifications;
+  "service/runtime": typeof service_runtime;
+  serviceTokens: typeof serviceTokens;
+  sweeps: typeof sweeps;
+  "tables/lanes": typeof tables_lanes;
+  "tables/people": typeof tables_people;
+  "tables/work": typeof tables_work;
+  tasks: typeof tasks;
+}>;
+
+/**
+ * A utility for referencing Convex functions in your app's public API.
+ *
+ * Usage:
+ * ```js
+ * const myFunctionReference = api.myModule.myFunction;
+ * ```
+ */
+export declare const api: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "public">
+>;
+
+/**
+ * A utility for referencing Convex functions in your app's internal API.
+ *
+ * Usage:
+ * ```js
+ * const myFunctionReference = internal.myModule.myFunction;
+ * ```
+ */
+export declare const internal: FilterApi<
+  typeof fullApi,
+  FunctionReference<any, "internal">
+>;
+
+export declare const components: {};

@@ -1,0 +1,30 @@
+/** Scheduled steps of telling more than a few recipients. */
+import { v } from 'convex/values'
+import { internalMutation } from './lib/functions.js'
+import { nullable, oneOf } from './lib/validators.js'
+import { tellAgentsStep } from './model/tell.js'
+import { fanOutStep } from './model/thread.js'
+
+export const message = internalMutation({
+  args: { messageId: v.id('messages'), cursor: v.object({ source: v.number(), after: v.string() }) },
+  returns: v.null(),
+  handler: async (ctx, { messageId, cursor }): Promise<null> => {
+    await fanOutStep(ctx, messageId, cursor)
+    return null
+  },
+})
+
+export const agents = internalMutation({
+  args: {
+    type: oneOf(['assignment', 'status_change']),
+    taskId: v.id('tasks'),
+    agentIds: v.array(v.id('agents')),
+    note: nullable(v.string()),
+    depth: v.number(),
+  },
+  returns: v.null(),
+  handler: async (ctx, told): Promise<null> => {
+    await tellAgentsStep(ctx, told)
+    return null
+  },
+})

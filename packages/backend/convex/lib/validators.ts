@@ -1,0 +1,50 @@
+/** Convex validators derived from the const arrays of packages/shared, so that a state is named once. */
+import type { VLiteral, VUnion } from 'convex/values'
+import { v } from 'convex/values'
+import * as enums from '@mission-control/shared/enums'
+
+type LiteralUnion<T extends string> = VUnion<T, VLiteral<T>[]>
+
+/** `v.union(v.literal(a), v.literal(b), ...)` of a const array. */
+export const oneOf = <const T extends readonly string[]>(values: T): LiteralUnion<T[number]> =>
+  v.union(...values.map((value) => v.literal(value)))
+
+export const nullable = <T extends Parameters<typeof v.union>[number]>(validator: T) => v.union(validator, v.null())
+
+export const vTaskStatus = oneOf(enums.TASK_STATUSES)
+export const vAgentStatus = oneOf(enums.AGENT_STATUSES)
+export const vRuntimeStatus = oneOf(enums.RUNTIME_STATUSES)
+export const vRuntimeRole = oneOf(enums.RUNTIME_ROLES)
+export const vMemberRole = oneOf(enums.MEMBER_ROLES)
+export const vActorType = oneOf(enums.ACTOR_TYPES)
+export const vDeliveryType = oneOf(enums.DELIVERY_TYPES)
+export const vDeliveryState = oneOf(enums.DELIVERY_STATES)
+export const vRunOutcome = oneOf(enums.RUN_OUTCOMES)
+export const vRuntimeCommand = oneOf(enums.RUNTIME_COMMANDS)
+export const vActivityType = oneOf(enums.ACTIVITY_TYPES)
+export const vNotificationType = oneOf(enums.NOTIFICATION_TYPES)
+export const vTokenState = oneOf(enums.TOKEN_STATES)
+/** Who can be assigned, subscribed or mentioned. */
+export const vPartyType = oneOf(enums.PARTY_TYPES)
+
+export const vPermissions = v.object({
+  canCreateTasks: v.boolean(),
+  canModifyTaskStatus: v.boolean(),
+  canCreateDocuments: v.boolean(),
+  canRequestResponses: v.boolean(),
+  canReview: v.boolean(),
+  canMarkDone: v.boolean(),
+})
+
+export const vVersions = v.object({ runtime: v.string(), openclaw: nullable(v.string()) })
+export const vInfrastructure = v.object({
+  dropletId: nullable(v.string()),
+  ip: nullable(v.string()),
+  region: nullable(v.string()),
+})
+export const vUsage = v.object({
+  model: nullable(v.string()),
+  inputTokens: v.number(),
+  outputTokens: v.number(),
+  costUsd: nullable(v.number()),
+})

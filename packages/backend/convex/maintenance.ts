@@ -1,0 +1,55 @@
+/** What the crons run: thin entries over model/. */
+import { v } from 'convex/values'
+import { internalMutation } from './lib/functions.js'
+import { nullable } from './lib/validators.js'
+import { auditAccount, forEachAccount } from './model/audit.js'
+import { lapseExpired } from './model/lapse.js'
+import { retainAccount } from './model/retention.js'
+
+export const lapse = internalMutation({
+  args: {},
+  returns: v.null(),
+  handler: async (ctx): Promise<null> => {
+    await lapseExpired(ctx)
+    return null
+  },
+})
+
+const overAccounts = { cursor: v.optional(nullable(v.string())) }
+const ofAccount = { accountId: v.id('accounts') }
+
+export const auditAll = internalMutation({
+  args: overAccounts,
+  returns: v.null(),
+  handler: async (ctx, { cursor = null }): Promise<null> => {
+    await forEachAccount(ctx, 'audit', cursor)
+    return null
+  },
+})
+
+export const audit = internalMutation({
+  args: ofAccount,
+  returns: v.null(),
+  handler: async (ctx, { accountId }): Promise<null> => {
+    await auditAccount(ctx, accountId)
+    return null
+  },
+})
+
+export const retainAll = internalMutation({
+  args: overAccounts,
+  returns: v.null(),
+  handler: async (ctx, { cursor = null }): Promise<null> => {
+    await forEachAccount(ctx, 'retain', cursor)
+    return null
+  },
+})
+
+export const retain = internalMutation({
+  args: ofAccount,
+  returns: v.null(),
+  handler: async (ctx, { accountId }): Promise<null> => {
+    await retainAccount(ctx, accountId)
+    return null
+  },
+})

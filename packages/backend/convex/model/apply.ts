@@ -1,0 +1,108 @@
+/**
+ * Applies what the lane rules decide: the patch, then the effects in their order, all in the caller's transaction. It decides
+ * nothing itself; every rule is in packages/shared/src/lanes.
+ */
+import type { LaneEffect, LaneEvent, Refusal as LaneRefusal } from '@mission-control/shared/lanes/events'
+import type { LaneView } from '@mission-control/shared/lanes/guards'
+import { transition } from '@mission-control/shared/lanes/transition'
+import type { RunReport } from '@mission-control/shared/service-contract'
+import type { Id } from '../_generated/dataModel.js'
+import type { MutationCtx } from '../_generated/server.js'
+import { now } from '../lib/clock.js'
+import { activate, promoteNext } from './enqueue.js'
+import { followUp } from './followUp.js'
+import type { Item } from './lanes.js'
+import { getLane, patchItem, policyOf } from './lanes.js'
+import { tellConfiguration, tellDead } from './notices.js'
+import { completeRun, startRun } from './runs.js'
+
+export interface Attempt {
+  /** What the runtime measured; `null` where it had no say. */
+  readonly report?: RunReport
+  /** Posts the reply of a settled item; `null` where there is no thread to post to. */
+  readonly postReply?: (item: Item) => Promise<Id<'messages'> | null>
+}
+
+export type Applied =
+  | { readonly kind: 'changed'; readonly item: Item; readonly reconcile: boolean }
+  | { readonly kind: 'unchanged' | 'replayed'; readonly item: Item }
+  | { readonly kind: 'refused'; readonly item: Item; readonly refusal: LaneRefusal }
+
+export async function applyEvent(ctx: MutationCtx, before: Item, event: LaneEvent, attempt: Attempt = {}): Promise<Applied> {
+  // A claim reads no lane row: every enqueue writes it, and a closed lane's head is skipped by its sweep or at its settle.
+  const lane = event.type === 'claim' ? OPEN : await laneView(ctx, before)
+  const result = transition(before, event, now(), policyOf(before.type), lane)
+  if (result.kind === 'refused') return { kind: 'refused', item: before, refusal: result.refusal }
+  if (result.kind !== 'changed') return { kind: result.kind, item: before }
+  let item = await patchItem(ctx, before, result.patch)
+  let reconcile = false
+  for (const effect of result.effects) {
+    item = await perform(ctx, item, effect, attempt)
+    if (effect.type === 'startRun') reconcile = effect.reconcile
+  }
+  return { kind: 'changed', item, reconcile }
+}
+
+const OPEN: LaneView = { closed: null }
+
+/** A task that is gone closes its lanes by itself, even before their sweep came by. */
+async function laneView(ctx: MutationCtx, item: Item): Promise<LaneView> {
+  const lane = await getLane(ctx, item.laneId)
+  if (lane.closed !== null || item.taskId === null) return lane
+  return (await ctx.db.get(item.taskId)) === null ? { closed: 'task_gone' } : lane
+}
+
+async function perform(ctx: MutationCtx, item: Item, effect: LaneEffect, attempt: Attempt): Promise<Item> {
+  switch (effect.type) {
+    case 'startRun':
+      await startRun(ctx, item, effect.reconcile)
+      return item
+    case 'completeRun':
+      await completeRun(ctx, item, effect.outcome, effect.reason, attempt.report ?? null)
+      return item
+    case 'postReply': {
+      const replyId = (await attempt.postReply?.(item)) ?? null
+      await ctx.db.patch(item._id, { replyId })
+      return { ...item, replyId }
+    }
+    case 'vacate':
+      await vacate(ctx, item)
+      return item
+    case 'followUp':
+      await followUp(ctx, item)
+      return item
+    case 'promoteNext':
+      await promoteNext(ctx, item.laneId)
+      return item
+    case 'activateIfIdle': {
+      // Redriven: it stands at the tail under a new number.
+      const lane = await getLane(ctx, item.laneId)
+      await ctx.db.patch(lane._id, { tailId: item._id, nextSeq: Math.max(lane.nextSeq, item.seq + 1) })
+      return lane.activeId === null ? await activate(ctx, item) : item
+    }
+    case 'alertPeople':
+      if (effect.why === 'dead') await tellDead(ctx, item, item.reason ?? 'no reason given')
+      else await tellConfiguration(ctx, item, item.reason ?? 'The gateway or the model is misconfigured.')
+      return item
+  }
+}
+
+/** The lane has no head any more; it remembers what the ended turn means for the next one. */
+async function vacate(ctx: MutationCtx, item: Item): Promise<void> {
+  const lane = await getLane(ctx, item.laneId)
+  if (lane.activeId !== item._id) return
+  const answered = item.state === 'delivered'
+  // Only a turn that may have been sent leaves unanswered text behind in the session.
+  const sent = item.fence > 0
+  await ctx.db.patch(lane._id, {
+    activeId: null,
+    ...(answered ? { seenAt: Math.max(lane.seenAt, item._creationTime, await shownUntil(ctx, item)), voidEarlier: false } : {}),
+    ...(!answered && sent ? { voidEarlier: true } : {}),
+  })
+}
+
+/** Creation time of the newest message the item's context showed. */
+async function shownUntil(ctx: MutationCtx, item: Item): Promise<number> {
+  const message = item.messageId === null ? null : await ctx.db.get(item.messageId)
+  return message?._creationTime ?? 0
+}

@@ -1,0 +1,73 @@
+/**
+ * Claiming: point reads by id, no range that a message or a settle writes, so that commit and claim never conflict.
+ * What a claimed item is made of is claimedItem.ts; who may claim is decided by the caller.
+ */
+import { LEASE_BUSY_MS } from '@mission-control/shared/lanes/policy'
+import type { ClaimResult } from '@mission-control/shared/service-contract'
+import type { Doc } from '../_generated/dataModel.js'
+import type { MutationCtx } from '../_generated/server.js'
+import { now } from '../lib/clock.js'
+import { findOwned } from '../lib/owned.js'
+import { applyEvent } from './apply.js'
+import type { ItemRows } from './claimedItem.js'
+import { claimedItem } from './claimedItem.js'
+import { HOLD_PAUSED } from './enqueue.js'
+import { isFinished } from './followUp.js'
+import type { Item } from './lanes.js'
+
+/** Claims what can be claimed of the named items; the others are left out, skipped or parked, each by its rule. */
+export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids: readonly string[]): Promise<ClaimResult> {
+  const result: ClaimResult = { items: [], notDueInMs: null }
+  for (const id of new Set(ids)) {
+    const item = await findOwned(ctx, runtime.accountId, 'deliveries', id)
+    if (item?.state !== 'ready') continue
+    if (item.dueAt > now()) {
+      result.notDueInMs = Math.min(result.notDueInMs ?? Number.POSITIVE_INFINITY, item.dueAt - now())
+      continue
+    }
+    const rows = await readRows(ctx, item)
+    const obstacle = obstacleTo(item, rows)
+    if (obstacle !== null) await applyEvent(ctx, item, obstacle)
+    else if (rows.agent) {
+      const claimed = await applyEvent(ctx, item, { type: 'claim', epoch: runtime.epoch })
+      if (claimed.kind === 'changed') {
+        result.items.push(await claimedItem(ctx, claimed.item, claimed.reconcile, { ...rows, agent: rows.agent }))
+      }
+    }
+  }
+  if (result.items.length > 0) await shortenLease(ctx, runtime)
+  return result
+}
+
+type Rows = { readonly [K in keyof ItemRows]: ItemRows[K] | null }
+
+async function readRows(ctx: MutationCtx, item: Item): Promise<Rows> {
+  const [agent, task, message] = await Promise.all([
+    ctx.db.get(item.agentId),
+    item.taskId === null ? null : ctx.db.get(item.taskId),
+    item.messageId === null ? null : ctx.db.get(item.messageId),
+  ])
+  return { agent, task, message }
+}
+
+type Obstacle = { type: 'skip'; reason: string } | { type: 'hold'; hold: string } | null
+
+/** Why a ready item is not worth claiming, or must wait. Pure. */
+export function obstacleTo(item: Item, { agent, task, message }: Rows): Obstacle {
+  if (!agent) return { type: 'skip', reason: 'agent_gone' }
+  if (item.taskId !== null && !task) return { type: 'skip', reason: 'task_gone' }
+  if (task?.status === 'archived') return { type: 'skip', reason: 'task_archived' }
+  const aboutWork = item.type === 'assignment' || item.type === 'continuation'
+  if (task && aboutWork && isFinished(task.status)) return { type: 'skip', reason: 'task_done' }
+  if (item.type === 'thread_update' && message && message._creationTime <= item.seenAt) {
+    return { type: 'skip', reason: 'already_seen' }
+  }
+  if (agent.paused) return { type: 'hold', hold: HOLD_PAUSED }
+  return null
+}
+
+/** A runtime that holds something must show itself more often; the lease says so at once, not at the next check-in. */
+export async function shortenLease(ctx: MutationCtx, runtime: Doc<'runtimes'>): Promise<void> {
+  const until = now() + LEASE_BUSY_MS
+  if (runtime.leaseUntil > until) await ctx.db.patch(runtime._id, { leaseUntil: until })
+}

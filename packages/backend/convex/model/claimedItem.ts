@@ -1,0 +1,77 @@
+/** From a claimed row to what the runtime gets: everything a turn needs, so that there is no second read. */
+import type { ClaimedItem, HeartbeatContext } from '@mission-control/shared/service-contract'
+import type { Doc } from '../_generated/dataModel.js'
+import type { MutationCtx, QueryCtx } from '../_generated/server.js'
+import { now, random } from '../lib/clock.js'
+import { buildContext, THREAD_MESSAGES } from './context.js'
+import type { Item } from './lanes.js'
+
+export interface ItemRows {
+  readonly agent: Doc<'agents'>
+  readonly task: Doc<'tasks'> | null
+  readonly message: Doc<'messages'> | null
+}
+
+/** Characters of thread text read per item before the search for older messages ends: a transaction may read 16 MiB. */
+const THREAD_READ_CHARS = 150_000
+
+/** Draws the turn's code (kept when the turn may already have been sent with it) and builds the answer. */
+export async function claimedItem(
+  ctx: MutationCtx,
+  claimed: Item,
+  reconcile: boolean,
+  { agent, task, message }: ItemRows,
+  heartbeat: HeartbeatContext | null = null,
+): Promise<ClaimedItem> {
+  const turnCode = reconcile && claimed.turnCode !== null ? claimed.turnCode : drawTurnCode()
+  if (turnCode !== claimed.turnCode) await ctx.db.patch(claimed._id, { turnCode })
+  const thread = task ? await readThread(ctx, claimed, task, message) : []
+  return {
+    id: claimed._id,
+    fence: claimed.fence,
+    turnKey: `${claimed._id}.${claimed.turn}`,
+    turnCode,
+    reconcile,
+    sessionKey: claimed.sessionKey,
+    type: claimed.type,
+    attempt: claimed.attempts,
+    depth: claimed.depth,
+    deadlineInMs: claimed.dueAt - now(),
+    agent: { id: agent._id, slug: agent.slug, name: agent.name },
+    context: buildContext({ item: claimed, task, message, thread, heartbeat }),
+  }
+}
+
+/**
+ * The newest messages before the item, newest first. The range ends at the item: a message posted while the claim runs lies
+ * outside of it and cannot conflict with it.
+ */
+async function readThread(
+  ctx: { db: QueryCtx['db'] },
+  item: Item,
+  task: Doc<'tasks'>,
+  message: Doc<'messages'> | null,
+): Promise<Doc<'messages'>[]> {
+  const until = Math.max(item._creationTime, message?._creationTime ?? 0)
+  const rows = ctx.db
+    .query('messages')
+    .withIndex('by_account_task', (q) => q.eq('accountId', item.accountId).eq('taskId', task._id).lte('_creationTime', until))
+    .order('desc')
+  const found: Doc<'messages'>[] = []
+  let chars = 0
+  for await (const row of rows) {
+    if (row._id === message?._id) continue
+    found.push(row)
+    chars += row.content.length
+    if (found.length === THREAD_MESSAGES || chars > THREAD_READ_CHARS) break
+  }
+  return found
+}
+
+/** Letters and digits that no reader or model confuses. */
+const CODE_ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789'
+
+/** Six characters that name a turn inside an agent's tool calls; a name, never a credential. */
+function drawTurnCode(): string {
+  return Array.from({ length: 6 }, () => CODE_ALPHABET[Math.floor(random() * CODE_ALPHABET.length)]).join('')
+}

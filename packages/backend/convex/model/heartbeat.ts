@@ -1,0 +1,124 @@
+/** Heartbeats: which due agents have work, and the one item a heartbeat is. */
+import { LIMITS } from '@mission-control/shared/limits'
+import type { HeartbeatContext, HeartbeatResult } from '@mission-control/shared/service-contract'
+import type { Doc, Id } from '../_generated/dataModel.js'
+import type { MutationCtx, QueryCtx } from '../_generated/server.js'
+import { now } from '../lib/clock.js'
+import { findOwned } from '../lib/owned.js'
+import { cutToBytes } from '../lib/text.js'
+import { applyEvent } from './apply.js'
+import { shortenLease } from './claim.js'
+import { claimedItem } from './claimedItem.js'
+import { activate, append } from './enqueue.js'
+import { ensureLane } from './lanes.js'
+import { findPresence, setPresence } from './presence.js'
+
+/** Work an agent may be reminded of, in this order. */
+const WORK_STATUSES = ['in_progress', 'assigned'] as const
+const TASKS_SHOWN = 20
+const ACTIVITIES_SHOWN = 20
+const LINE_BYTES = 500
+
+/** The agent's open assignments, those in progress first. */
+async function openWork(ctx: { db: QueryCtx['db'] }, agent: Doc<'agents'>, limit: number): Promise<Doc<'assignments'>[]> {
+  const found: Doc<'assignments'>[] = []
+  for (const status of WORK_STATUSES) {
+    const rows = await ctx.db
+      .query('assignments')
+      .withIndex('by_account_assignee_status', (q) =>
+        q.eq('accountId', agent.accountId).eq('assigneeId', agent._id).eq('status', status),
+      )
+      .take(limit - found.length)
+    found.push(...rows)
+    if (found.length === limit) break
+  }
+  return found
+}
+
+/**
+ * Of the agents whose slot has come: those with work. The others get their receipt here, without a turn.
+ * @returns agent ids for which the runtime should call `begin`
+ */
+export async function dueWork(
+  ctx: MutationCtx,
+  accountId: Id<'accounts'>,
+  due: readonly { agentId: string; slot: number }[],
+): Promise<string[]> {
+  const work: string[] = []
+  for (const { agentId, slot } of due) {
+    const agent = await findOwned(ctx, accountId, 'agents', agentId)
+    if (!agent || agent.paused) continue
+    const presence = await findPresence(ctx, accountId, agent._id)
+    if (slot <= (presence?.lastHeartbeatSlot ?? Number.NEGATIVE_INFINITY)) continue
+    if ((await openWork(ctx, agent, 1)).length > 0) work.push(agent._id)
+    else {
+      const idle = presence?.status === 'online' || presence?.status === 'idle'
+      await setPresence(ctx, accountId, agent._id, { lastHeartbeatSlot: slot, ...(idle ? { status: 'idle' as const } : {}) })
+    }
+  }
+  return work
+}
+
+/**
+ * Begins the heartbeat of this slot as an item already claimed, in the lane of the agent's focus task, so that an agent never works
+ * twice at once on the same thing.
+ */
+export async function beginHeartbeat(
+  ctx: MutationCtx,
+  runtime: Doc<'runtimes'>,
+  agentId: string,
+  slot: number,
+): Promise<HeartbeatResult> {
+  const agent = await findOwned(ctx, runtime.accountId, 'agents', agentId)
+  if (!agent) return { skip: 'agent_gone' }
+  if (agent.paused) return { skip: 'agent_paused' }
+  const presence = await findPresence(ctx, runtime.accountId, agent._id)
+  if (slot <= (presence?.lastHeartbeatSlot ?? Number.NEGATIVE_INFINITY)) return { skip: 'slot_done' }
+  const tasks = await workTasks(ctx, agent)
+  const focus = tasks[0] ?? null
+  const lane = await ensureLane(ctx, agent, focus?._id ?? null)
+  if (lane.closed !== null) return { skip: 'lane_closed' }
+  // Busy with something else: that is better than a heartbeat, and the slot stays open for the next check-in.
+  if (lane.activeId !== null) return { skip: 'lane_busy' }
+
+  await setPresence(ctx, runtime.accountId, agent._id, { lastHeartbeatSlot: slot })
+  const queued = await append(ctx, lane, { type: 'heartbeat', agent, taskId: lane.taskId, messageId: null, depth: 0 })
+  const claimed = await applyEvent(ctx, await activate(ctx, queued), { type: 'claim', epoch: runtime.epoch })
+  if (claimed.kind !== 'changed') throw new Error('A fresh heartbeat could not be claimed.')
+  await shortenLease(ctx, runtime)
+  const context = await heartbeatContext(ctx, agent, tasks)
+  return {
+    item: await claimedItem(ctx, claimed.item, claimed.reconcile, { agent, task: focus, message: null }, context),
+  }
+}
+
+/** In progress before assigned, then by priority, then oldest first. */
+async function workTasks(ctx: MutationCtx, agent: Doc<'agents'>): Promise<Doc<'tasks'>[]> {
+  const rows = await openWork(ctx, agent, LIMITS.pageSize)
+  const tasks = await Promise.all(rows.map((row) => ctx.db.get(row.taskId)))
+  const rank = (task: Doc<'tasks'>) => (task.status === 'in_progress' ? 0 : 1)
+  return tasks
+    .filter((task) => task !== null)
+    .sort((a, b) => rank(a) - rank(b) || a.priority - b.priority || a._creationTime - b._creationTime)
+}
+
+async function heartbeatContext(ctx: MutationCtx, agent: Doc<'agents'>, tasks: Doc<'tasks'>[]): Promise<HeartbeatContext> {
+  const recent = await ctx.db
+    .query('activities')
+    .withIndex('by_account', (q) => q.eq('accountId', agent.accountId).lte('_creationTime', now()))
+    .order('desc')
+    .take(ACTIVITIES_SHOWN)
+  return {
+    nowIso: new Date(now()).toISOString(),
+    assigned: tasks.slice(0, TASKS_SHOWN).map(({ _id, title, status, priority }) => ({
+      id: _id,
+      title: cutToBytes(title, LINE_BYTES),
+      status,
+      priority,
+    })),
+    recentActivity: recent.map((row) => ({
+      summary: cutToBytes(`${row.actorName}: ${row.type} "${row.targetName}"${row.detail ? ` (${row.detail})` : ''}`, LINE_BYTES),
+      at: row._creationTime,
+    })),
+  }
+}

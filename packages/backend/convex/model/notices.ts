@@ -1,0 +1,108 @@
+/** Telling people. One row per person; nobody is told of their own act, because callers leave the actor out. */
+import type { NotificationType } from '@mission-control/shared/enums'
+import type { Doc, Id } from '../_generated/dataModel.js'
+import type { MutationCtx } from '../_generated/server.js'
+import { recordActivity } from './activity.js'
+import { SYSTEM } from './actors.js'
+import type { Item } from './lanes.js'
+
+export interface Notice {
+  readonly type: NotificationType
+  readonly title: string
+  readonly taskId?: Id<'tasks'> | null
+  readonly messageId?: Id<'messages'> | null
+  readonly deliveryId?: Id<'deliveries'> | null
+  /** Told once: dropped while an earlier notice with this key is unread. */
+  readonly key?: string
+}
+
+/** Owners or admins one notice goes to at most, each. An account with more has other ways to tell them. */
+const MANAGERS = 50
+
+export async function notify(ctx: MutationCtx, accountId: Id<'accounts'>, userId: string, notice: Notice): Promise<void> {
+  if (notice.key !== undefined) {
+    const told = await ctx.db
+      .query('notifications')
+      .withIndex('by_account_user_key', (q) =>
+        q
+          .eq('accountId', accountId)
+          .eq('userId', userId)
+          .eq('key', notice.key ?? null)
+          .eq('readAt', null),
+      )
+      .first()
+    if (told) return
+  }
+  await ctx.db.insert('notifications', {
+    accountId,
+    userId,
+    type: notice.type,
+    title: notice.title,
+    taskId: notice.taskId ?? null,
+    messageId: notice.messageId ?? null,
+    deliveryId: notice.deliveryId ?? null,
+    key: notice.key ?? null,
+    readAt: null,
+  })
+}
+
+/** Owners and admins, and whoever else is named. */
+export async function notifyManagers(
+  ctx: MutationCtx,
+  accountId: Id<'accounts'>,
+  notice: Notice,
+  also: readonly string[] = [],
+): Promise<void> {
+  const people = new Set(also)
+  for (const role of ['owner', 'admin'] as const) {
+    const members = await ctx.db
+      .query('memberships')
+      .withIndex('by_account_role', (q) => q.eq('accountId', accountId).eq('role', role))
+      .take(MANAGERS)
+    for (const member of members) people.add(member.userId)
+  }
+  for (const userId of people) await notify(ctx, accountId, userId, notice)
+}
+
+/** A delivery used up its attempts, or can never work: owners, admins and the author are told. */
+export async function tellDead(ctx: MutationCtx, item: Item, reason: string): Promise<void> {
+  const [agent, message] = await Promise.all([ctx.db.get(item.agentId), item.messageId ? ctx.db.get(item.messageId) : null])
+  const who = agent?.name ?? 'An agent'
+  const author = message?.authorType === 'user' ? [message.authorId] : []
+  const title = `${who} could not be reached: ${reason}`
+  const notice = { type: 'dead_letter', title, taskId: item.taskId, messageId: item.messageId, deliveryId: item._id } as const
+  await notifyManagers(ctx, item.accountId, notice, author)
+  await recordActivity(ctx, item.accountId, {
+    type: 'delivery_dead',
+    actor: SYSTEM,
+    targetId: item._id,
+    targetName: who,
+    taskId: item.taskId,
+    detail: reason,
+  })
+}
+
+/** The gateway or the model is misconfigured: one unread alert per cause, however many items meet it. */
+export async function tellConfiguration(ctx: MutationCtx, item: Item, reason: string): Promise<void> {
+  await notifyManagers(ctx, item.accountId, { type: 'runtime_status', title: reason, key: `configuration:${reason}` })
+}
+
+/** Agents asked each other too often in one chain: nothing is enqueued, people are told once per task. */
+export async function tellTooDeep(ctx: MutationCtx, agent: Doc<'agents'>, taskId: Id<'tasks'> | null): Promise<void> {
+  await notifyManagers(ctx, agent.accountId, {
+    type: 'dead_letter',
+    title: `A chain of agent requests ended before ${agent.name}: it was too long.`,
+    taskId,
+    key: `depth:${taskId ?? agent._id}`,
+  })
+}
+
+/** A lane is full: the item was not enqueued. */
+export async function tellFull(ctx: MutationCtx, agent: Doc<'agents'>, taskId: Id<'tasks'> | null): Promise<void> {
+  await notifyManagers(ctx, agent.accountId, {
+    type: 'dead_letter',
+    title: `${agent.name} has a full queue here; new items are dropped until it gets shorter.`,
+    taskId,
+    key: `full:${agent._id}:${taskId ?? ''}`,
+  })
+}

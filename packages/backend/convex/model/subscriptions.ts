@@ -1,0 +1,49 @@
+/** Who follows a thread: its creator, its authors, the mentioned and the assignees. */
+import type { PartyType } from '@mission-control/shared/enums'
+import type { Doc, Id } from '../_generated/dataModel.js'
+import type { MutationCtx, QueryCtx } from '../_generated/server.js'
+import type { Party } from './actors.js'
+
+type Task = Pick<Doc<'tasks'>, '_id' | 'accountId'>
+
+const find = (ctx: { db: QueryCtx['db'] }, task: Task, { type, id }: Party) =>
+  ctx.db
+    .query('subscriptions')
+    .withIndex('by_account_task_type_subscriber', (q) =>
+      q.eq('accountId', task.accountId).eq('taskId', task._id).eq('subscriberType', type).eq('subscriberId', id),
+    )
+    .unique()
+
+export async function subscribe(ctx: MutationCtx, task: Task, party: Party): Promise<void> {
+  if (await find(ctx, task, party)) return
+  const { type, id } = party
+  await ctx.db.insert('subscriptions', {
+    accountId: task.accountId,
+    taskId: task._id,
+    subscriberType: type,
+    subscriberId: id,
+  })
+}
+
+export async function unsubscribe(ctx: MutationCtx, task: Task, party: Party): Promise<void> {
+  const row = await find(ctx, task, party)
+  if (row) await ctx.db.delete(row._id)
+}
+
+/** The subscribers of one type; page on with `after`, the last id seen. */
+export async function listSubscribers(
+  ctx: { db: QueryCtx['db'] },
+  accountId: Id<'accounts'>,
+  taskId: Id<'tasks'>,
+  type: PartyType,
+  limit: number,
+  after = '',
+): Promise<string[]> {
+  const rows = await ctx.db
+    .query('subscriptions')
+    .withIndex('by_account_task_type_subscriber', (q) =>
+      q.eq('accountId', accountId).eq('taskId', taskId).eq('subscriberType', type).gt('subscriberId', after),
+    )
+    .take(limit)
+  return rows.map((row) => row.subscriberId)
+}

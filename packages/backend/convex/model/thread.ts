@@ -1,0 +1,112 @@
+/** Writing to a task's thread: message, mentions, subscriptions, deliveries and activity in one transaction. */
+import { LIMITS } from '@mission-control/shared/limits'
+import { internal } from '../_generated/api.js'
+import type { Doc, Id } from '../_generated/dataModel.js'
+import type { MutationCtx } from '../_generated/server.js'
+import { refuse } from '../lib/errors.js'
+import { recordActivity } from './activity.js'
+import type { Actor } from './actors.js'
+import { enqueue } from './enqueue.js'
+import { resolveMentions } from './mentions.js'
+import { notify, tellFull } from './notices.js'
+import type { FanOutCursor, Recipient } from './recipients.js'
+import { FAN_OUT_START, nextRecipients } from './recipients.js'
+import { subscribe } from './subscriptions.js'
+
+export interface NewMessage {
+  readonly author: Actor
+  readonly content: string
+  readonly deliveryId?: Id<'deliveries'> | null
+  readonly key?: string | null
+}
+
+/**
+ * Posts a message and tells those who must know.
+ * @throws LIMIT for too many mentions, LANE_FULL if a mentioned agent's queue for this task is full
+ */
+export async function postMessage(ctx: MutationCtx, task: Doc<'tasks'>, message: NewMessage): Promise<Id<'messages'>> {
+  const { author, content } = message
+  const { all, mentions } = await resolveMentions(ctx, task.accountId, author, content)
+  const messageId = await ctx.db.insert('messages', {
+    accountId: task.accountId,
+    taskId: task._id,
+    authorType: author.type,
+    authorId: author.id,
+    authorName: author.name,
+    content,
+    mentions,
+    mentionsAll: all,
+    deliveryId: message.deliveryId ?? null,
+    key: message.key ?? null,
+  })
+  if (author.type !== 'system') await subscribe(ctx, task, { type: author.type, id: author.id })
+  for (const party of mentions) await subscribe(ctx, task, party)
+  await recordActivity(ctx, task.accountId, {
+    type: 'message_created',
+    actor: author,
+    targetId: messageId,
+    targetName: task.title,
+    taskId: task._id,
+  })
+  await fanOut(ctx, task, messageId)
+  return messageId
+}
+
+/** A few recipients are told at once; for more the message commits with one scheduled mutation that goes on in steps. */
+async function fanOut(ctx: MutationCtx, task: Doc<'tasks'>, messageId: Id<'messages'>): Promise<void> {
+  const message = await ctx.db.get(messageId)
+  if (!message) return
+  const first = await nextRecipients(ctx, message, FAN_OUT_START, LIMITS.fanOutStep + 1)
+  if (first.recipients.length > LIMITS.fanOutStep) {
+    await ctx.scheduler.runAfter(0, internal.fanOut.message, { messageId, cursor: FAN_OUT_START })
+    return
+  }
+  for (const recipient of first.recipients) {
+    const told = await tell(ctx, task, message, recipient)
+    if (told === 'full' && recipient.why === 'mention') {
+      refuse('LANE_FULL', `The queue of a mentioned agent is full for this task (${LIMITS.queuedPerLane} items).`)
+    }
+  }
+}
+
+/** One scheduled step: up to LIMITS.fanOutStep recipients. */
+export async function fanOutStep(ctx: MutationCtx, messageId: Id<'messages'>, cursor: FanOutCursor): Promise<void> {
+  const message = await ctx.db.get(messageId)
+  const task = message ? await ctx.db.get(message.taskId) : null
+  if (!message || !task) return
+  const { recipients, next } = await nextRecipients(ctx, message, cursor, LIMITS.fanOutStep)
+  if (next !== null) await ctx.scheduler.runAfter(0, internal.fanOut.message, { messageId, cursor: next })
+  for (const recipient of recipients) {
+    const told = await tell(ctx, task, message, recipient)
+    const agent = told === 'full' ? await findAgent(ctx, recipient.id) : null
+    if (agent) await tellFull(ctx, agent, task._id)
+  }
+}
+
+async function tell(
+  ctx: MutationCtx,
+  task: Doc<'tasks'>,
+  message: Doc<'messages'>,
+  { type, id, why }: Recipient,
+): Promise<'told' | 'full'> {
+  if (type === 'user') {
+    const title = why === 'mention' ? `${message.authorName} mentioned you` : `${message.authorName} wrote`
+    await notify(ctx, task.accountId, id, {
+      type: why,
+      title: `${title} in "${task.title}"`,
+      taskId: task._id,
+      messageId: message._id,
+    })
+    return 'told'
+  }
+  const agent = await findAgent(ctx, id)
+  // An archived task wakes nobody, whatever is written to it.
+  if (agent?.accountId !== task.accountId || task.status === 'archived') return 'told'
+  const result = await enqueue(ctx, { type: why, agent, taskId: task._id, messageId: message._id, depth: 0 })
+  return result === 'full' ? 'full' : 'told'
+}
+
+async function findAgent(ctx: MutationCtx, id: string): Promise<Doc<'agents'> | null> {
+  const known = ctx.db.normalizeId('agents', id)
+  return known === null ? null : await ctx.db.get(known)
+}

@@ -1,0 +1,130 @@
+/** Tasks as people handle them. */
+import { paginationOptsValidator, paginationResultValidator } from 'convex/server'
+import { v } from 'convex/values'
+import { LIMITS } from '@mission-control/shared/limits'
+import type { Doc } from './_generated/dataModel.js'
+import { memberMutation, memberQuery } from './lib/functions.js'
+import { now } from './lib/clock.js'
+import { getOwned } from './lib/owned.js'
+import { checkInteger, checkText } from './lib/text.js'
+import { nullable, oneOf, vActorType, vPartyType, vTaskStatus } from './lib/validators.js'
+import { pageWithin } from './lib/paging.js'
+import { recordActivity } from './model/activity.js'
+import { userActor } from './model/actors.js'
+import { assignParties, unassignParty } from './model/assign.js'
+import { listAssignments } from './model/assignments.js'
+import { subscribe } from './model/subscriptions.js'
+import { moveTask } from './model/tasks.js'
+
+const vParty = v.object({ type: vPartyType, id: v.string() })
+const taskFields = {
+  id: v.id('tasks'),
+  title: v.string(),
+  description: v.string(),
+  status: vTaskStatus,
+  priority: v.number(),
+  blockedReason: nullable(v.string()),
+  createdBy: v.object({ type: vActorType, id: v.string(), name: v.string() }),
+  createdAt: v.number(),
+  statusChangedAt: v.number(),
+}
+const vTask = v.object(taskFields)
+
+const toTask = (task: Doc<'tasks'>) => ({
+  id: task._id,
+  title: task.title,
+  description: task.description,
+  status: task.status,
+  priority: task.priority,
+  blockedReason: task.blockedReason,
+  createdBy: { type: task.createdByType, id: task.createdBy, name: task.createdByName },
+  createdAt: task._creationTime,
+  statusChangedAt: task.statusChangedAt,
+})
+
+/** A new task is in the inbox; its creator follows it. Priority 1 is the highest, 3 the default, 5 the lowest. */
+export const create = memberMutation('member')({
+  args: { title: v.string(), description: v.optional(v.string()), priority: v.optional(v.number()) },
+  returns: v.id('tasks'),
+  handler: async (ctx, { title, description = '', priority = 3 }) => {
+    checkText('title', title, LIMITS.titleChars, { required: true })
+    checkText('description', description, LIMITS.descriptionChars)
+    checkInteger('priority', priority, 1, 5)
+    const actor = userActor(ctx.member)
+    const id = await ctx.db.insert('tasks', {
+      accountId: ctx.accountId,
+      title: title.trim(),
+      description,
+      status: 'inbox',
+      priority,
+      blockedReason: null,
+      createdByType: actor.type,
+      createdBy: actor.id,
+      createdByName: actor.name,
+      statusChangedAt: now(),
+      archivedAt: null,
+    })
+    await subscribe(ctx, { _id: id, accountId: ctx.accountId }, { type: 'user', id: actor.id })
+    await recordActivity(ctx, ctx.accountId, { type: 'task_created', actor, targetId: id, targetName: title, taskId: id })
+    return id
+  },
+})
+
+export const get = memberQuery('member')({
+  args: { taskId: v.id('tasks') },
+  returns: v.object({ ...taskFields, assignees: v.array(vParty) }),
+  handler: async (ctx, { taskId }) => {
+    const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
+    const rows = await listAssignments(ctx, task)
+    return { ...toTask(task), assignees: rows.map((row) => ({ type: row.assigneeType, id: row.assigneeId })) }
+  },
+})
+
+/** Tasks in one status, newest first. */
+export const list = memberQuery('member')({
+  args: { status: vTaskStatus, paginationOpts: paginationOptsValidator },
+  returns: paginationResultValidator(vTask),
+  handler: async (ctx, { status, paginationOpts }) => {
+    const page = await ctx.db
+      .query('tasks')
+      .withIndex('by_account_status', (q) => q.eq('accountId', ctx.accountId).eq('status', status))
+      .order('desc')
+      .paginate(pageWithin(paginationOpts))
+    return { ...page, page: page.page.map(toTask) }
+  },
+})
+
+/** Moves a task; with `from`, only if it is still in that state. */
+export const updateStatus = memberMutation('member')({
+  args: {
+    taskId: v.id('tasks'),
+    status: vTaskStatus,
+    from: v.optional(vTaskStatus),
+    reason: v.optional(v.string()),
+  },
+  returns: vTask,
+  handler: async (ctx, { taskId, status, from, reason }) => {
+    const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
+    return toTask(await moveTask(ctx, task, { to: status, from, reason, actor: userActor(ctx.member) }))
+  },
+})
+
+/** Adds assignees; those that already are stay. From the inbox the task moves to `assigned`. */
+export const assign = memberMutation('member')({
+  args: { taskId: v.id('tasks'), assignees: v.array(vParty) },
+  returns: vTask,
+  handler: async (ctx, { taskId, assignees }) => {
+    const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
+    return toTask(await assignParties(ctx, task, userActor(ctx.member), assignees))
+  },
+})
+
+/** Removes an assignee. Without any left an assigned task goes back to the inbox; one in progress refuses. */
+export const unassign = memberMutation('member')({
+  args: { taskId: v.id('tasks'), assignee: v.object({ type: oneOf(['user', 'agent']), id: v.string() }) },
+  returns: vTask,
+  handler: async (ctx, { taskId, assignee }) => {
+    const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
+    return toTask(await unassignParty(ctx, task, userActor(ctx.member), assignee))
+  },
+})

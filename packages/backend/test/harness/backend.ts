@@ -1,0 +1,42 @@
+/**
+ * What behaviour tests know of an engine. The same tests run on convex-test (the library's mock) and on the embedded backend, so
+ * that a rule is not true on one of them only.
+ */
+import type { FunctionArgs, FunctionReference, FunctionReturnType } from 'convex/server'
+import type { MutationCtx } from '../../convex/_generated/server.js'
+
+type Visible = 'public' | 'internal'
+export type QueryRef = FunctionReference<'query', Visible>
+export type MutationRef = FunctionReference<'mutation', Visible>
+export type ActionRef = FunctionReference<'action', Visible>
+
+export interface Caller {
+  query<F extends QueryRef>(fn: F, args: FunctionArgs<F>): Promise<FunctionReturnType<F>>
+  mutation<F extends MutationRef>(fn: F, args: FunctionArgs<F>): Promise<FunctionReturnType<F>>
+  action<F extends ActionRef>(fn: F, args: FunctionArgs<F>): Promise<FunctionReturnType<F>>
+}
+
+export interface Backend extends Caller {
+  readonly name: string
+  /** As a signed-in user; the identity's tokenIdentifier is `test|<name>`. */
+  as(name: string): Caller
+  /** Inside a mutation. */
+  run<T>(body: (ctx: MutationCtx) => Promise<T>): Promise<T>
+  now(): number
+  /** Moves time and runs what has become due. */
+  advance(ms: number): Promise<void>
+  /** Runs scheduled functions that are due, and those they schedule. */
+  finishScheduled(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Time starts here in every test. */
+export const START = Date.UTC(2030, 0, 1)
+
+export const identityOf = (name: string) => ({
+  subject: name,
+  issuer: 'test',
+  tokenIdentifier: `test|${name}`,
+  name,
+  email: `${name.toLowerCase()}@example.org`,
+})
