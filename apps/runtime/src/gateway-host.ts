@@ -13,22 +13,11 @@ import { locateOpenClaw } from '@mission-control/openclaw/supervisor/locate'
 import { openSupervisor } from '@mission-control/openclaw/supervisor/open'
 import type { GatewayHost } from '@mission-control/openclaw/supervisor/types'
 import { createGatewayAgents } from './agent-sync/gateway-agents.ts'
-import type { AgentHost } from './agent-sync/host.ts'
 import type { Env, RuntimeConfig } from './config/load.ts'
-import type { GatewayLink } from './gateway.ts'
 import type { Log } from './log.ts'
 import { backoffMs } from './until-answered.ts'
+import type { RuntimeGateway } from './runtime.ts'
 import type { GatewayState } from './turns.ts'
-
-export interface RuntimeGateway {
-  readonly gateway: Gateway
-  readonly link: GatewayLink
-  readonly agents: AgentHost
-  /** Brings the gateway up and keeps trying; never rejects. Resolves when `signal` aborts. */
-  run(signal: AbortSignal): Promise<void>
-  /** Ends our own gateway; leaves somebody else's alone. */
-  stop(graceMs: number): Promise<void>
-}
 
 export interface GatewayHostDeps {
   readonly config: RuntimeConfig
@@ -45,7 +34,7 @@ const RETRY_CAP_MS = 60_000
 /** An external gateway that does not answer is tried again by its client; this is how long one look waits. */
 const CONNECT_MS = 15_000
 
-export async function openGateway(deps: GatewayHostDeps): Promise<RuntimeGateway> {
+export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
   const { config, clock, random, log } = deps
   const listeners = new Set<(state: GatewayState) => void>()
   let host: GatewayHost | null = null

@@ -20,6 +20,8 @@ export interface LoopsDeps extends LoopDeps {
   readonly boot: string
   /** A person asked for a restart through the backend. */
   onRestart(): void
+  /** This runtime has become active for the first time: whatever only the active one needs starts now. */
+  onFirstActive?(): void
 }
 
 export type Role = 'starting' | 'active' | 'standby' | 'stopped'
@@ -51,6 +53,7 @@ export function createLoops(deps: LoopsDeps): Loops {
   let lastEpoch: number | null = null
   let latest: Signals | null = null
   let answeredOnce = false
+  let wasActive = false
 
   async function hello(): Promise<HelloResult | null> {
     for (let tries = 1; !stopping.signal.aborted; tries += 1) {
@@ -102,6 +105,8 @@ export function createLoops(deps: LoopsDeps): Loops {
     role = 'active'
     lastEpoch = answer.epoch
     log.info({ epoch: answer.epoch }, 'active')
+    if (!wasActive) deps.onFirstActive?.()
+    wasActive = true
     period = startPeriod(answer, deps)
     if (latest !== null) period.signals(latest)
     try {

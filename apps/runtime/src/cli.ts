@@ -1,0 +1,76 @@
+/**
+ * `mission-control-runtime`: the program, and the only place that touches process signals. Commands are loaded when they run, so that
+ * `--help` and `--version` cost nothing.
+ */
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError, Option } from 'commander'
+import type { CommandIo, CommonOptions } from './commands/context.ts'
+import { helpText } from './config/document.ts'
+import { LOG_LEVELS } from './config/variables.ts'
+import { EXIT } from './exit-codes.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+/** The first signal stops in order; the second ends the process at once, with the code shells expect. */
+function stopOnSignals(): AbortSignal {
+  const stop = new AbortController()
+  for (const [name, number] of [
+    ['SIGINT', 2],
+    ['SIGTERM', 15],
+  ] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(128 + number)
+      stop.abort()
+    })
+  }
+  return stop.signal
+}
+
+function io(): CommandIo {
+  return {
+    env: process.env,
+    stop: stopOnSignals(),
+    out: (line) => void process.stdout.write(`${line}\n`),
+    error: (line) => void process.stderr.write(`${line}\n`),
+    isTerminal: process.stdout.isTTY,
+    version,
+  }
+}
+
+function program(finish: (code: number) => void): Command {
+  const main = new Command('mission-control-runtime')
+    .description('Delivers notifications to agents, brings replies back, wakes agents on schedule. One per account.')
+    .version(version)
+    .showHelpAfterError('(add --help for what is possible)')
+    .exitOverride()
+  const common = (command: Command, example: string) =>
+    command
+      .addOption(new Option('--env-file <file>', 'read variables from this file; the real environment wins'))
+      .addOption(new Option('--log-level <level>', 'least severe line that is logged').choices([...LOG_LEVELS]))
+      .addHelpText('after', `\nExample:\n  ${example}`)
+
+  common(main.command('start'), 'mission-control-runtime start --env-file /etc/mission-control/runtime.env')
+    .description('run until SIGTERM or SIGINT')
+    .addHelpText('after', `\n${helpText()}`)
+    .action(async (options: CommonOptions) => finish(await (await import('./commands/start.ts')).start(options, io())))
+  return main
+}
+
+async function main(): Promise<number> {
+  let code: number = EXIT.ok
+  try {
+    await program((result) => (code = result)).parseAsync()
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+      return EXIT.failed
+    }
+    // Help and version end this way too, with 0.
+    return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  }
+  return code
+}
+
+process.exitCode = await main()
+// Whatever a library left open (a socket, a timer) must not keep a finished command alive.
+process.exit()

@@ -1,0 +1,54 @@
+/** What every command starts from. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { systemClock } from '@mission-control/host/clock'
+import type { Env, LoadedConfig } from '../config/load.ts'
+import { ConfigError, loadConfig, withEnvFile } from '../config/load.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { Log } from '../log.ts'
+import { createLog } from '../pino-log.ts'
+
+export interface CommonOptions {
+  readonly envFile?: string
+  readonly logLevel?: string
+}
+
+export interface CommandIo {
+  readonly env: Env
+  /** Aborts at the first SIGTERM or SIGINT. */
+  readonly stop: AbortSignal
+  out(line: string): void
+  error(line: string): void
+  readonly isTerminal: boolean
+  readonly version: string
+}
+
+/** In a checkout, next to package.json; an image sets NODE_ENV and never reads a file. */
+function developmentEnvFile(env: Env): string | null {
+  return env['NODE_ENV'] === 'production' ? null : fileURLToPath(new URL('../../.env', import.meta.url))
+}
+
+export function environmentOf(io: CommandIo, { envFile, logLevel }: CommonOptions): Env {
+  const env = envFile === undefined ? withEnvFile(io.env, developmentEnvFile(io.env), true) : withEnvFile(io.env, envFile, false)
+  return logLevel === undefined ? env : { ...env, LOG_LEVEL: logLevel }
+}
+
+export function configOf(env: Env, io: CommandIo): LoadedConfig {
+  return loadConfig(env, io.version)
+}
+
+export function logFor(level: string, io: CommandIo): Log {
+  return createLog({ level, now: () => systemClock.now(), colour: io.isTerminal && !io.env['NO_COLOR'], pretty: io.isTerminal })
+}
+
+/** Prints what is wrong with the environment, one sentence per line. */
+export function reportConfigError(error: unknown, io: CommandIo): number {
+  if (!(error instanceof ConfigError)) throw error
+  for (const problem of error.problems) io.error(problem)
+  return EXIT.configuration
+}
+
+export const packageVersion = (): string => {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

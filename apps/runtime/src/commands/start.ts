@@ -1,0 +1,60 @@
+/** `start`: runs until told to stop. A restart asked for through the backend happens in this process. */
+import { systemClock, systemRandom } from '@mission-control/host/clock'
+import { toBrainError } from '../brain/errors.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { DataDirInUseError } from '../data-dir.ts'
+import { EXIT } from '../exit-codes.ts'
+import { PortTakenError } from '../health/server.ts'
+import { createRuntime } from '../runtime.ts'
+import type { CommandIo, CommonOptions } from './context.ts'
+import { configOf, environmentOf, logFor, reportConfigError } from './context.ts'
+
+/** Beyond STOP_TIMEOUT nothing is waited for. */
+const OVERDUE = Symbol('overdue')
+
+/** @returns the exit code */
+export async function start(options: CommonOptions, io: CommandIo): Promise<number> {
+  for (;;) {
+    let loaded: LoadedConfig
+    let env
+    try {
+      env = environmentOf(io, options)
+      loaded = configOf(env, io)
+    } catch (error) {
+      return reportConfigError(error, io)
+    }
+    const { config, warnings } = loaded
+    const log = logFor(config.logLevel, io)
+    for (const warning of warnings) log.warn({}, warning)
+    const runtime = createRuntime(config, { clock: systemClock, random: systemRandom, log, env })
+    try {
+      await runtime.start()
+    } catch (error) {
+      if (!(error instanceof DataDirInUseError || error instanceof PortTakenError)) throw error
+      io.error(error.message)
+      return EXIT.failed
+    }
+    const overdue = Promise.withResolvers<typeof OVERDUE>()
+    const onStop = () => {
+      void runtime.stop()
+      void systemClock.sleep(config.stopTimeoutMs).then(() => overdue.resolve(OVERDUE))
+    }
+    if (io.stop.aborted) onStop()
+    else io.stop.addEventListener('abort', onStop, { once: true })
+    try {
+      const outcome = await Promise.race([runtime.done, overdue.promise])
+      if (outcome === OVERDUE) {
+        io.error(`The stop took longer than STOP_TIMEOUT (${config.stopTimeoutMs} ms); whatever was left is recovered from the leases.`)
+        return EXIT.failed
+      }
+      if (outcome === 'stopped' || io.stop.aborted) return EXIT.ok
+    } catch (thrown) {
+      const error = toBrainError(thrown)
+      if (error.kind !== 'refused') throw thrown
+      io.error(`The backend refused this runtime: ${error.message} ${error.whatToDo}`)
+      return error.code === 'TOKEN_REFUSED' ? EXIT.authentication : EXIT.failed
+    } finally {
+      io.stop.removeEventListener('abort', onStop)
+    }
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * One runtime: wires the parts and owns the order of start and stop.
+ *
+ *   start  data folder lock -> health (not ready) -> backend and hello -> gateway -> agent sync -> delivery, heartbeats -> ready
+ *   stop   not ready -> no claims, heartbeats, sync -> turns up to the grace -> the rest ended and given back -> gateway -> health
+ *          -> goodbye -> lock
+ *
+ * A backend or gateway that is down at the start is waited for. No process signals here, no exit: see cli.ts.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Clock, Random } from '@mission-control/shared/clock'
+import type { AgentHost } from './agent-sync/host.ts'
+import type { Brain } from './brain/brain.ts'
+import { observeBrain } from './brain/observed.ts'
+import type { Env, RuntimeConfig } from './config/load.ts'
+import { createConvexBrain } from './convex-client.ts'
+import type { DataDir } from './data-dir.ts'
+import { openDataDir } from './data-dir.ts'
+import { openGateway } from './gateway-host.ts'
+import type { GatewayLink } from './gateway.ts'
+import { createTurns } from './gateway.ts'
+import type { Conditions } from './health/conditions.ts'
+import { createConditions } from './health/conditions.ts'
+import type { HealthPage } from './health/page.ts'
+import { healthPage, notReady } from './health/report.ts'
+import type { HealthServer } from './health/server.ts'
+import { startHealthServer } from './health/server.ts'
+import type { Stats } from './health/stats.ts'
+import { createStats } from './health/stats.ts'
+import type { Log } from './log.ts'
+import type { Loops } from './loops.ts'
+import { createLoops } from './loops.ts'
+import type { Gateway } from '@mission-control/openclaw/gateway'
+
+export interface RuntimeDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Our environment; the gateway's child gets an allow-list of it. */
+  readonly env: Env
+  /** In place of the official clients. */
+  readonly brain?: Brain
+  /** In place of packages/openclaw's host. */
+  readonly gateway?: RuntimeGateway
+}
+
+/** What the runtime needs of a gateway; `openGateway` is the real one. */
+export interface RuntimeGateway {
+  readonly gateway: Gateway
+  readonly link: GatewayLink
+  readonly agents: AgentHost
+  /** Brings the gateway up and keeps trying; never rejects. Resolves when `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>
+  /** Ends our own gateway; leaves somebody else's alone. */
+  stop(graceMs: number): Promise<void>
+}
+
+export type StopReason = 'stopped' | 'restart'
+
+export interface Runtime extends AsyncDisposable {
+  /**
+   * Resolves when everything runs that does not depend on somebody else: lock taken, health pages up. Rejects with
+   * DataDirInUseError, PortTakenError or the system's error.
+   */
+  start(): Promise<void>
+  /** Resolves when the runtime has stopped; rejects when it cannot go on (first hello refused, a defect in a loop). */
+  readonly done: Promise<StopReason>
+  /** Drains and stops; `done` resolves with it. Safe to call twice. */
+  stop(reason?: StopReason): Promise<void>
+  health(): HealthPage
+  /** Empty when work is being taken. */
+  notReady(): string[]
+  readonly healthPort: number | null
+  readonly loops: Loops
+}
+
+/** Time for goodbye after everything else, ms. */
+const GOODBYE_MS = 2_000
+
+export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime {
+  const { clock, random, log } = deps
+  const conditions: Conditions = createConditions(log)
+  const stats: Stats = createStats(clock)
+  const done = Promise.withResolvers<StopReason>()
+  done.promise.catch(() => undefined)
+  const startedAt = clock.monotonic()
+  const gatewayLife = new AbortController()
+  const caller = { accountId: config.accountId, serviceToken: config.serviceToken }
+  let dataDir: DataDir | null = null
+  let server: HealthServer | null = null
+  let stopping: Promise<void> | null = null
+  let running: Promise<void> = Promise.resolve()
+  let gatewayRun: Promise<void> = Promise.resolve()
+
+  const plain = deps.brain ?? createConvexBrain({ url: config.convexUrl, caller, clock })
+  const brain = observeBrain(plain, conditions)
+  const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log })
+  const versions = () => ({ runtime: config.versions.runtime, openclaw: config.versions.openclaw ?? gateway.link.state().version })
+
+  const unwatchGateway = gateway.link.onChange(({ up, reason }) => conditions.set('gateway', up ? null : reason))
+  conditions.set('gateway', gateway.link.state().up ? null : gateway.link.state().reason)
+
+  let loops: Loops | null = null
+  function makeLoops(instanceId: string): Loops {
+    return createLoops({
+      brain,
+      turns: createTurns({ gateway: gateway.gateway, link: gateway.link, clock }),
+      agentHost: gateway.agents,
+      clock,
+      random,
+      log,
+      conditions,
+      stats,
+      settings: config,
+      identity: { versions, infrastructure: config.infrastructure, intervalMs: config.checkInIntervalMs },
+      instanceId,
+      boot: randomUUID(),
+      onRestart() {
+        log.info({}, 'a restart was asked for')
+        void stop('restart')
+      },
+      onFirstActive: () => (gatewayRun = gateway.run(gatewayLife.signal)),
+    })
+  }
+
+  const view = () => ({ config, clock, startedAt, conditions, stats, loops, brain: plain, link: gateway.link, versions, stopping: stopping !== null })
+
+  async function start(): Promise<void> {
+    dataDir = openDataDir(config.dataDir, random)
+    try {
+      loops = makeLoops(dataDir.instanceId)
+      server = await startHealthServer({ page: () => healthPage(view()), notReady: () => notReady(view()) }, config.health)
+      dataDir.record('health', { pid: process.pid, host: server.host, port: server.port })
+      log.info({ host: server.host, port: server.port, dataDir: config.dataDir, convexUrl: config.convexUrl, version: config.versions.runtime }, 'runtime started')
+    } catch (error) {
+      dataDir.release()
+      await plain.close()
+      throw error
+    }
+    running = loops.run()
+    running.catch(async (error: unknown) => {
+      await stop('stopped').catch(() => undefined)
+      done.reject(error as Error)
+    })
+  }
+
+  async function stopOnce(reason: StopReason): Promise<void> {
+    const begun = clock.monotonic()
+    const left = () => Math.max(0, config.stopTimeoutMs - GOODBYE_MS - (clock.monotonic() - begun))
+    log.info({ graceMs: config.shutdownGraceMs }, 'stopping')
+    await loops?.stop({ graceMs: config.shutdownGraceMs, signal: clock.timeout(left()) })
+    gatewayLife.abort()
+    await gatewayRun
+    await gateway.stop(Math.max(1_000, left()))
+    unwatchGateway()
+    await server?.close()
+    dataDir?.record('health', null)
+    await loops?.goOffline(clock.timeout(GOODBYE_MS))
+    await plain.close()
+    dataDir?.release()
+    log.info({ ms: Math.round(clock.monotonic() - begun) }, 'stopped')
+    const failed = await running.then(
+      () => null,
+      (error: unknown) => error,
+    )
+    if (failed === null) done.resolve(reason)
+  }
+
+  const stop = (reason: StopReason = 'stopped'): Promise<void> => (stopping ??= stopOnce(reason))
+  return {
+    start,
+    done: done.promise,
+    stop,
+    health: () => healthPage(view()),
+    notReady: () => notReady(view()),
+    get healthPort() {
+      return server?.port ?? null
+    },
+    get loops() {
+      if (loops === null) throw new Error('the runtime has not been started')
+      return loops
+    },
+    [Symbol.asyncDispose]: () => stop(),
+  }
+}
