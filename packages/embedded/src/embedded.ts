@@ -7,7 +7,7 @@ import {
   type FunctionReturnType,
   type UserIdentityAttributes,
 } from 'convex/server'
-import { ConvexError, convexToJson, jsonToConvex, type JSONValue, type Value } from 'convex/values'
+import { ConvexError, convexToJson, jsonToConvex, type Value } from 'convex/values'
 import { openEngine, type Engine, type EngineOptions } from './engine.ts'
 import { FunctionError } from './errors.ts'
 import type { Answer, MutationOptions } from './functions/core.ts'
@@ -19,7 +19,7 @@ import { listenSite } from './http/site.ts'
 import { subscribe, type Unsubscribe } from './sync/subscribe.ts'
 import { describeReads, describeWrites, type Trace } from './trace.ts'
 import type { Transaction } from './transactions/transaction.ts'
-import type { Json, JsonObject } from './values/json.ts'
+import type { JsonObject } from './values/json.ts'
 
 export type { EngineOptions as EmbeddedOptions, Log } from './engine.ts'
 export type { Functions } from './functions/definition.ts'

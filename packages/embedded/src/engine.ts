@@ -1,6 +1,7 @@
 /** Puts the layers together. Owns the order in which they open and close; holds no rule of its own. */
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import type { Clock, Random } from '@mission-control/shared/clock'
+import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadAdminKey } from './auth/admin-key.ts'
 import { createCore } from './functions/core.ts'
@@ -12,7 +13,7 @@ import { createRunner, type Deadlines } from './functions/runner.ts'
 import { FunctionError } from './errors.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
 import { openCatalog, type Catalog, type TableInfo } from './storage/catalog.ts'
-import { openConnection } from './storage/connection.ts'
+import { openConnection, type Connection } from './storage/connection.ts'
 import { createLiveSets } from './sync/live.ts'
 import { createSequence } from './transactions/sequence.ts'
 import { createSnapshots } from './transactions/snapshots.ts'
@@ -41,6 +42,8 @@ export interface EngineOptions {
   deadlines?: Partial<Deadlines>
   /** Whether scheduled functions and crons run by themselves. Default: yes, except in memory without a clock of its own. */
   autoSchedule?: boolean
+  /** Fault injection for tests: stands between the engine and its writing connection. */
+  wrapConnection?: (connection: Connection) => Connection
 }
 
 const DEADLINES: Deadlines = {
@@ -69,7 +72,8 @@ export async function openEngine(options: EngineOptions) {
   const directory = options.dataDir ? openDataDirectory(options.dataDir) : null
   const path = directory ? join(directory.path, 'convex.sqlite') : ':memory:'
   try {
-    const connection = openConnection(path)
+    if (directory) makePrivate(path)
+    const connection = (options.wrapConnection ?? ((opened) => opened))(openConnection(path))
     const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), (known, table, document) =>
       schemaProblem(known, table, document),
     )
@@ -88,7 +92,7 @@ export async function openEngine(options: EngineOptions) {
         scheduler.noticeCommit(commit)
       },
       turn: directory ? eventLoopTurn : null,
-      onIdle: () => checkpointer.noticeIdle(),
+      afterBatch: () => checkpointer.afterBatch(),
       detached: (work) => executionStorage().exit(work),
     })
     const snapshots = createSnapshots({
@@ -166,4 +170,9 @@ function checkDocument(catalog: Catalog, table: TableInfo, document: Json): void
       `Failed to insert or update a document in table "${table.name}" because it does not match the schema: ${problem}`,
     )
   }
+}
+
+/** Creates the database file readable by its owner only; SQLite gives its log the same mode. */
+function makePrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600))
 }

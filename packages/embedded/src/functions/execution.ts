@@ -16,8 +16,8 @@ export interface Execution {
   identity: JsonObject | null
   requestId: string
   /** Frozen for queries and mutations; the real time for actions. */
-  now(): number
-  random(): number
+  now: () => number
+  random: () => number
   env: Readonly<Record<string, string | undefined>>
   logs: LogBuffer
   syscalls: Syscalls

@@ -33,7 +33,8 @@ export const bundleDefines: Readonly<Record<string, string>> = {
 export function installGlobal(): void {
   const holder = globalThis as { Convex?: ConvexGlobal & { [MARK]?: true } }
   if (holder.Convex?.[MARK]) return
-  const previous = holder.Convex // another implementation (a unit-test mock) keeps serving calls that are not ours
+  // Another implementation (a unit-test mock), installed before or after, keeps serving the calls that are not ours.
+  let previous: ConvexGlobal | undefined = holder.Convex
   const now = () => currentExecution()?.now() ?? systemClock.now()
   const required = (op: string): Execution => {
     const execution = currentExecution()
@@ -70,5 +71,11 @@ export function installGlobal(): void {
     },
     ...refuseOutsideActions(),
   }
-  Object.defineProperty(globalThis, 'Convex', { value: convex, writable: true, configurable: true })
+  Object.defineProperty(globalThis, 'Convex', {
+    configurable: true,
+    get: () => convex,
+    set(other: ConvexGlobal) {
+      previous = other
+    },
+  })
 }

@@ -1,6 +1,6 @@
 /** Request bodies: bounded, and JSON or refused. */
 import type { IncomingMessage } from 'node:http'
-import { convexToJson, jsonToConvex, type JSONValue } from 'convex/values'
+import { convexToJson, jsonToConvex } from 'convex/values'
 import { RequestError } from '../errors.ts'
 import { LIMITS } from '../transactions/limits.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'

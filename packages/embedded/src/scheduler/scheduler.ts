@@ -117,14 +117,15 @@ export function createScheduler(deps: SchedulerDeps) {
         await writer.mutate(async (tx) => cleanUp(tx, catalog, now))
       }
       const next = jobs.find((job) => job.scheduledTime > now)
-      await sleepUntil(next ? next.scheduledTime - now : LONGEST_SLEEP_MS)
+      await sleepUntil(next?.scheduledTime ?? Infinity)
     }
   }
 
-  async function sleepUntil(ms: number): Promise<void> {
+  /** The time left is taken right before sleeping: the clock may have moved while the jobs were read. */
+  async function sleepUntil(atMs: number): Promise<void> {
     const timer = new AbortController()
     const signal = AbortSignal.any([timer.signal, stopping.signal])
-    const slept = clock.sleep(Math.min(ms, LONGEST_SLEEP_MS), signal).catch(() => {})
+    const slept = clock.sleep(Math.max(0, Math.min(atMs - clock.now(), LONGEST_SLEEP_MS)), signal).catch(() => {})
     await Promise.race([slept, nudge.promise])
     timer.abort()
   }

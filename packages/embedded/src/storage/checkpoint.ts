@@ -1,26 +1,18 @@
 /**
- * Keeps the write-ahead log bounded. SQLite's own checkpoint would run inside a COMMIT, on the hot path; this one runs when the
- * writer has nothing to do, or at the latest when the log has grown so far that waiting costs more than the pause.
+ * Keeps the write-ahead log bounded. SQLite's own checkpoint would run inside a COMMIT, before the answer; this one runs after a
+ * batch was answered. A reader that holds an old snapshot makes it stop short; the next one goes on from there.
  */
 import { statSync } from 'node:fs'
 import type { Connection } from './connection.ts'
 
-const WORTH_WHILE_BYTES = 4 * 1024 * 1024 // SQLite's own default of 1,000 pages
-const URGENT_BYTES = 32 * 1024 * 1024 // never let a busy writer go past this
+/** SQLite's own default of 1,000 pages. The log is cut back to `journal_size_limit` when it starts over. */
+const CHECKPOINT_BYTES = 4 * 1024 * 1024
 
 export function createCheckpointer(path: string, onDisk: boolean, connection: Connection) {
-  let checkpointed = 0
-  function size(): number {
-    return statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
-  }
+  const size = () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
   return {
-    noticeIdle(): void {
-      if (!onDisk) return
-      // A passive checkpoint empties the log logically, the file keeps its size: count from what was there last time.
-      if (size() - checkpointed >= WORTH_WHILE_BYTES || size() >= URGENT_BYTES) {
-        connection.all('PRAGMA wal_checkpoint(PASSIVE)')
-        checkpointed = size()
-      }
+    afterBatch(): void {
+      if (onDisk && size() >= CHECKPOINT_BYTES) connection.all('PRAGMA wal_checkpoint(PASSIVE)')
     },
     close(): void {
       if (onDisk) connection.all('PRAGMA wal_checkpoint(TRUNCATE)')

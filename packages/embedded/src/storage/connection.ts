@@ -43,7 +43,9 @@ export interface ConnectionOptions {
 export function openConnection(path: string, options: ConnectionOptions = {}) {
   const db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: options.busyTimeoutMs ?? 5_000 })
   if (!options.readOnly) {
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF')
+    db.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 1048576; PRAGMA foreign_keys = OFF',
+    )
     db.exec(DDL)
   }
   db.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')

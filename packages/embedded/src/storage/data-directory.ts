@@ -3,7 +3,7 @@
  * when the holder dies, kill -9 included, so there is no stale lock file to clean up. The holder's pid is written beside it,
  * only to be named in the error.
  */
-import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -31,7 +31,13 @@ export function openDataDirectory(folder: string): DataDirectory {
     )
   }
   writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 })
-  return { path, release: () => lock.close() }
+  return {
+    path,
+    release() {
+      rmSync(pidFile, { force: true })
+      lock.close()
+    },
+  }
 }
 
 function readPid(file: string): string | null {

@@ -1,5 +1,5 @@
 /** A live query inside the process: no socket, no JSON frames. */
-import { ConvexError, jsonToConvex, type JSONValue } from 'convex/values'
+import { ConvexError, jsonToConvex } from 'convex/values'
 import type { Engine } from '../engine.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 

@@ -26,7 +26,7 @@ export function createSequence(connection: Connection, clock: Clock) {
       ts = now > ts ? now : ts + 1n
       return ts
     },
-    nextCreationTime(): number {
+    nextCreationTime: (): number => {
       const now = clock.now()
       creation = now > creation ? now : creation + CREATION_STEP_MS
       return creation

@@ -19,10 +19,10 @@ export interface TransactionDeps {
   catalog: Catalog
   /** Null for read-only transactions. */
   write: {
-    randomBytes(length: number): Uint8Array
+    randomBytes: (length: number) => Uint8Array
     nextCreationTime: () => number
     /** Throws when the document does not match its table's schema. */
-    checkDocument(table: TableInfo, document: Json): void
+    checkDocument: (table: TableInfo, document: Json) => void
   } | null
   /** Timestamp of the newest commit this transaction sees, nanoseconds. */
   snapshotTs: bigint

@@ -30,8 +30,8 @@ export interface WriterDeps {
   onCommit(commit: Commit): void
   /** Lets the event loop read what arrived meanwhile; null where nothing can arrive (memory mode). */
   turn: (() => Promise<void>) | null
-  /** Called when the writer has nothing to do. */
-  onIdle(): void
+  /** Called after each batch was answered: housekeeping that nobody should wait for. */
+  afterBatch(): void
   /** Runs work outside whatever execution happens to be the caller: its context must not leak into other people's. */
   detached<T>(work: () => T): T
 }
@@ -72,9 +72,9 @@ export function createWriter(deps: WriterDeps) {
       if (queue[0]!.kind === 'read') await runRead(queue.shift()!)
       else await runBatch()
       if (deps.turn) await deps.turn()
+      deps.afterBatch()
     }
     active = null
-    deps.onIdle() // after this nothing of the batch is open
   }
 
   async function runBatch(): Promise<void> {

@@ -1,0 +1,167 @@
+/* eslint-disable @typescript-eslint/no-explicit-any -- documents without a data model */
+import { actionGeneric, mutationGeneric, queryGeneric } from 'convex/server'
+import { ConvexError, v } from 'convex/values'
+import { describe, expect, it } from 'vitest'
+import { createTestClock, createTestRandom, inMemory } from '../../test/fixtures/backend.ts'
+import { schema } from '../../test/fixtures/functions.ts'
+
+/** What the build's defines turn `Date.now()`, `Math.random()`, `fetch`, `console` and `process.env` into. */
+const bundled = () => (globalThis as any).Convex
+
+const f = {
+  time: queryGeneric({
+    args: {},
+    handler: async () => {
+      const first = [bundled().now(), new (bundled().Date)().getTime()]
+      await Promise.resolve()
+      return [...first, bundled().Date.now()]
+    },
+  }),
+  random: mutationGeneric({ args: {}, handler: () => [bundled().random(), bundled().random()] }),
+  fetches: queryGeneric({ args: {}, handler: () => bundled().fetch('http://localhost') }),
+  waits: mutationGeneric({ args: {}, handler: () => bundled().setTimeout(() => {}, 1) }),
+  actionWaits: actionGeneric({
+    args: {},
+    handler: () => new Promise((resolve) => bundled().setTimeout(() => resolve('done'), 1)),
+  }),
+  prints: queryGeneric({ args: {}, handler: () => bundled().console.log('hello', { a: 1 }) }),
+  env: queryGeneric({ args: {}, handler: () => bundled().env.GREETING ?? null }),
+  isDate: queryGeneric({
+    args: {},
+    handler: () => new (bundled().Date)(0) instanceof bundled().Date && new (bundled().Date)(0) instanceof Date,
+  }),
+  writesInQuery: queryGeneric({
+    args: {},
+    handler: (ctx) => (ctx.db as any).insert?.('anything', {}) ?? 'no insert on the reader',
+  }),
+  returns: queryGeneric({ args: {}, returns: v.object({ a: v.number() }), handler: () => ({ a: 'x' }) as any }),
+  refuses: queryGeneric({
+    args: {},
+    handler: () => {
+      throw new ConvexError({ code: 'NO', big: 5n })
+    },
+  }),
+  storage: queryGeneric({ args: {}, handler: (ctx) => ctx.storage.getUrl('x' as any) }),
+  forwards: actionGeneric({ args: {}, handler: (ctx) => ctx.runQuery('f:refuses' as any, {}) }),
+  snapshots: mutationGeneric({ args: {}, handler: async (ctx) => ctx.db.insert('anything', { k: undefined, n: null } as any) }),
+}
+const functions = { schema, modules: { f: () => Promise.resolve(f) } }
+
+describe('executions', () => {
+  it('freeze time, seed randomness, and follow the given clock', async () => {
+    const { clock } = createTestClock(1_700_000_000_000)
+    const backend = await inMemory({ functions, clock, random: createTestRandom(1), autoSchedule: false })
+    expect(await backend.query('f:time', {})).toEqual([1_700_000_000_000, 1_700_000_000_000, 1_700_000_000_000])
+    const [a, b] = (await backend.mutation('f:random', {})) as number[]
+    expect(a).not.toBe(b)
+    const again = await inMemory({ functions, clock, random: createTestRandom(1), autoSchedule: false })
+    await again.query('f:time', {})
+    expect(await again.mutation('f:random', {})).toEqual([a, b])
+    expect(Math.abs(bundled().now() - Date.now())).toBeLessThan(1_000) // outside an execution: the real clock
+  })
+
+  it('refuse fetch and timers in queries and mutations, allow them in actions', async () => {
+    const backend = await inMemory({ functions })
+    await expect(backend.query('f:fetches', {})).rejects.toThrow("Can't use fetch() in queries and mutations")
+    await expect(backend.mutation('f:waits', {})).rejects.toThrow("Can't use setTimeout() in queries and mutations")
+    await expect(backend.action('f:actionWaits', {})).resolves.toBe('done')
+  })
+
+  it('collect what was printed, see the given environment, keep Date a Date', async () => {
+    const backend = await inMemory({ functions, env: { GREETING: 'hi' } })
+    const answer = await backend.engine.core.call('f:prints', ['query'], {}, { identity: null, internal: false })
+    expect(answer.logLines).toEqual(["[LOG] 'hello' { a: 1 }"])
+    expect(await backend.query('f:env', {})).toBe('hi')
+    expect(await backend.query('f:isDate', {})).toBe(true)
+  })
+
+  it('two engines in one process do not mix', async () => {
+    const one = await inMemory({ functions, env: { GREETING: 'one' } })
+    const two = await inMemory({ functions, env: { GREETING: 'two' } })
+    expect(await Promise.all([one.query('f:env', {}), two.query('f:env', {})])).toEqual(['one', 'two'])
+  })
+
+  it('report results that do not match, and ConvexErrors with their data, through actions too', async () => {
+    const backend = await inMemory({ functions })
+    await expect(backend.query('f:returns', {})).rejects.toThrow(
+      'ReturnsValidationError: Value does not match validator.\nPath: .a',
+    )
+    for (const call of [backend.query('f:refuses', {}), backend.action('f:forwards', {})]) {
+      const error = await call.catch((thrown: unknown) => thrown)
+      expect(error).toBeInstanceOf(ConvexError)
+      expect((error as ConvexError<any>).data).toEqual({ code: 'NO', big: 5n })
+    }
+  })
+
+  it('say what is not supported', async () => {
+    const backend = await inMemory({ functions })
+    await expect(backend.query('f:storage', {})).rejects.toThrow('not supported by the embedded backend: 1.0/storageGetUrl')
+    await expect(backend.query('f:missing', {})).rejects.toThrow("Could not find function for 'f:missing'")
+    await expect(backend.mutation('f:time', {})).rejects.toThrow(
+      'Trying to execute f:time as mutation, but it is defined as query.',
+    )
+  })
+})
+
+describe('documents', () => {
+  it('patch merges and removes, replace replaces, both keep system fields', async () => {
+    const backend = await inMemory()
+    const result = await backend.run(async (ctx) => {
+      const id = await ctx.db.insert('anything', { k: 1, gone: true })
+      await ctx.db.patch(id, { k: 2, gone: undefined })
+      const patched = await ctx.db.get('anything', id)
+      await ctx.db.replace('anything', id, { other: 1 })
+      const replaced = await ctx.db.get(id)
+      await ctx.db.delete('anything', id)
+      return { patched, replaced, gone: await ctx.db.get(id), id }
+    })
+    expect(result.patched).toEqual({ _id: result.id, _creationTime: expect.any(Number), k: 2 })
+    expect(result.replaced).toEqual({ _id: result.id, _creationTime: result.patched._creationTime, other: 1 })
+    expect(result.gone).toBeNull()
+  })
+
+  it('normalizeId accepts only ids of the table', async () => {
+    const backend = await inMemory()
+    const result = await backend.run(async (ctx) => {
+      const id = await ctx.db.insert('anything', {})
+      return [ctx.db.normalizeId('anything', id) === id, ctx.db.normalizeId('users', id), ctx.db.normalizeId('users', 'junk')]
+    })
+    expect(result).toEqual([true, null, null])
+  })
+
+  it.each([
+    ['a wrong table', (db: any, id: string) => db.get('users', id), 'expected an ID of table "users"'],
+    ['no id', (db: any) => db.get('junk'), 'Unable to decode ID'],
+    [
+      'a missing document',
+      async (db: any, id: string) => (await db.delete(id), db.patch(id, {})),
+      'Update on nonexistent document ID',
+    ],
+    ['another _id', (db: any, id: string) => db.patch(id, { _id: 'x' }), 'does not match the document'],
+    ['an underscore field', (db: any) => db.insert('anything', { _mine: 1 }), "Field '_mine' starts with an underscore"],
+    ['a system table', (db: any) => db.query('_scheduled_functions').collect(), 'can only be accessed from db.system'],
+    [
+      'a schema violation',
+      (db: any) => db.insert('users', { name: 5 }),
+      'because it does not match the schema: Value does not match validator.\nPath: .name',
+    ],
+  ])('refuse %s', async (_name, misuse, message) => {
+    const backend = await inMemory()
+    await expect(
+      backend.run(async (ctx) => {
+        const id: string = await ctx.db.insert('anything', {})
+        await misuse(ctx.db, id)
+      }),
+    ).rejects.toThrow(message)
+  })
+
+  it('creation times grow strictly', async () => {
+    const backend = await inMemory({ clock: createTestClock().clock, autoSchedule: false })
+    const times = await backend.run(async (ctx) => {
+      for (let i = 0; i < 50; i++) await ctx.db.insert('anything', {})
+      return (await ctx.db.query('anything').collect()).map((row: any) => row._creationTime)
+    })
+    expect(new Set(times).size).toBe(50)
+    expect(times).toEqual(times.toSorted((a: number, b: number) => a - b))
+  })
+})

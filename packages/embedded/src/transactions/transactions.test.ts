@@ -1,0 +1,237 @@
+/* eslint-disable @typescript-eslint/no-explicit-any -- documents without a data model */
+import { internalMutationGeneric, makeFunctionReference, mutationGeneric, queryGeneric } from 'convex/server'
+import { v } from 'convex/values'
+import { describe, expect, it, vi } from 'vitest'
+import { inMemory, onDisk, createTestClock } from '../../test/fixtures/backend.ts'
+import { schema } from '../../test/fixtures/functions.ts'
+import type { Connection } from '../storage/connection.ts'
+
+const child = makeFunctionReference<'mutation', any>('m:child')
+const leaked: Promise<unknown>[] = []
+const m = {
+  child: internalMutationGeneric({
+    args: { k: v.number(), fail: v.optional(v.boolean()) },
+    handler: async (ctx, { k, fail }) => {
+      await ctx.db.insert('anything', { k })
+      await Promise.resolve() // a turn in which a sibling or the parent could interleave
+      await ctx.db.insert('anything', { k: k + 0.5 })
+      if (fail) throw new Error(`child ${k} failed`)
+      return k
+    },
+  }),
+  keepsWhatSucceeded: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      await ctx.db.insert('anything', { k: 0 })
+      const failed = await ctx.runMutation(child, { k: 1, fail: true }).catch((error: Error) => error.message)
+      await ctx.runMutation(child, { k: 2 })
+      return failed
+    },
+  }),
+  parallel: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      const results = await Promise.allSettled([
+        ctx.runMutation(child, { k: 1 }),
+        ctx.runMutation(child, { k: 2, fail: true }),
+        ctx.db.insert('anything', { k: 100 }),
+        ctx.runMutation(child, { k: 3 }),
+      ])
+      return results.map((result) => result.status)
+    },
+  }),
+  forgets: mutationGeneric({
+    args: {},
+    handler: (ctx) => {
+      leaked.push(new Promise((resolve) => setTimeout(resolve, 1)).then(() => ctx.db.insert('anything', { k: 666 })))
+      return 'returned'
+    },
+  }),
+  hangs: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      await ctx.db.insert('anything', { k: 1 })
+      await new Promise(() => {})
+    },
+  }),
+  insert: mutationGeneric({ args: { k: v.number() }, handler: (ctx, { k }) => ctx.db.insert('anything', { k }) }),
+  deep: mutationGeneric({
+    args: { level: v.number() },
+    handler: async (ctx, { level }): Promise<number> =>
+      level === 0 ? 0 : ctx.runMutation(makeFunctionReference<'mutation', any>('m:deep'), { level: level - 1 }),
+  }),
+  increment: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      const row = await ctx.db.query('anything').first()
+      await Promise.resolve()
+      if (!row) return void (await ctx.db.insert('anything', { k: 1 }))
+      await ctx.db.patch(row._id, { k: row.k + 1 })
+    },
+  }),
+  values: queryGeneric({
+    args: {},
+    handler: async (ctx) => (await ctx.db.query('anything').withIndex('by_k').collect()).map((row) => row.k as number),
+  }),
+  tooMany: mutationGeneric({
+    args: { writes: v.optional(v.number()), gets: v.optional(v.number()), reads: v.optional(v.boolean()) },
+    handler: async (ctx, { writes = 0, gets = 0, reads }) => {
+      for (let k = 0; k < writes; k++) await ctx.db.insert('anything', { k })
+      const row = gets > 0 ? await ctx.db.insert('anything', { k: 0 }) : null
+      for (let k = 0; k < gets; k++) await ctx.db.get(row!)
+      if (reads) for (let round = 0; round < 3; round++) await ctx.db.query('anything').collect()
+    },
+  }),
+  large: mutationGeneric({
+    args: { bytes: v.number() },
+    handler: (ctx, { bytes }) => ctx.db.insert('anything', { k: 'x'.repeat(bytes) }),
+  }),
+}
+const functions = { schema, modules: { m } }
+
+describe('nested mutations', () => {
+  it('a failed child leaves nothing, its siblings and parent stay', async () => {
+    const backend = await inMemory({ functions })
+    expect(await backend.mutation('m:keepsWhatSucceeded', {})).toBe('Uncaught Error: child 1 failed')
+    expect(await backend.query('m:values', {})).toEqual([0, 2, 2.5])
+  })
+
+  it('parallel children run one after another, and the parent waits for them', async () => {
+    const backend = await inMemory({ functions })
+    expect(await backend.mutation('m:parallel', {})).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
+    expect(await backend.query('m:values', {})).toEqual([1, 1.5, 3, 3.5, 100])
+  })
+
+  it('nest eight deep and no deeper', async () => {
+    const backend = await inMemory({ functions })
+    await expect(backend.mutation('m:deep', { level: 8 })).resolves.toBe(0)
+    await expect(backend.mutation('m:deep', { level: 9 })).rejects.toThrow('depth limit')
+  })
+})
+
+describe('the writer', () => {
+  it('serializes mutations that read what they write', async () => {
+    const backend = await onDisk({ functions })
+    await Promise.all(Array.from({ length: 40 }, () => backend.mutation('m:increment', {})))
+    expect(await backend.query('m:values', {})).toEqual([40])
+  })
+
+  it('commits in groups: sixteen callers share commits', async () => {
+    const backend = await onDisk({ functions, autoSchedule: false })
+    const before = { ...backend.stats }
+    const caller = async () => {
+      for (let k = 0; k < 20; k++) await backend.mutation('m:insert', { k })
+    }
+    await Promise.all(Array.from({ length: 16 }, caller))
+    const acknowledged = backend.stats.mutations - before.mutations
+    expect(acknowledged).toBe(320)
+    expect(backend.stats.commits - before.commits).toBeLessThanOrEqual(acknowledged / 4)
+  })
+
+  it('a failed COMMIT refuses the whole batch and takes memory back', async () => {
+    let failing = false
+    const wrapConnection = (connection: Connection): Connection => ({
+      ...connection,
+      exec(sql) {
+        if (failing && sql === 'COMMIT') throw Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR' })
+        return connection.exec(sql)
+      },
+    })
+    const backend = await onDisk({ functions, wrapConnection })
+    await backend.mutation('m:insert', { k: 1 })
+    const updates: unknown[] = []
+    backend.onUpdate('m:values', {}, (value) => updates.push(value))
+    const tsBefore = backend.engine.lastTs()
+    failing = true
+    const results = await Promise.allSettled([backend.mutation('m:insert', { k: 2 }), backend.mutation('m:insert', { k: 3 })])
+    expect(results.map((result) => (result.status === 'rejected' ? String(result.reason) : 'kept'))).toEqual([
+      expect.stringContaining('disk I/O error'),
+      expect.stringContaining('disk I/O error'),
+    ])
+    expect(backend.engine.lastTs()).toBe(tsBefore)
+    failing = false
+    await backend.mutation('m:insert', { k: 4 })
+    expect(await backend.query('m:values', {})).toEqual([1, 4])
+    await vi.waitFor(() => expect(updates.at(-1)).toEqual([1, 4]))
+    expect(updates).not.toContainEqual(expect.arrayContaining([2]))
+  })
+
+  it('a write that SQLite refuses is not half kept when the function swallows the error', async () => {
+    let failing = false
+    const wrapConnection = (connection: Connection): Connection => ({
+      ...connection,
+      addEntry(index, key, row) {
+        if (failing) throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR' })
+        connection.addEntry(index, key, row)
+      },
+    })
+    const backend = await inMemory({ functions, wrapConnection })
+    failing = true
+    await expect(backend.run(async (ctx) => void (await ctx.db.insert('anything', { k: 1 }).catch(() => {})))).rejects.toThrow(
+      'disk is full',
+    )
+    failing = false
+    expect(await backend.query('m:values', {})).toEqual([])
+  })
+
+  it('a query on disk never sees an uncommitted batch', async () => {
+    const backend = await onDisk({ functions })
+    const entered = Promise.withResolvers<void>()
+    const leave = Promise.withResolvers<void>()
+    const writing = backend.run(async (ctx) => {
+      await ctx.db.insert('anything', { k: 1 })
+      entered.resolve()
+      await leave.promise
+    })
+    await entered.promise
+    expect(await backend.query('m:values', {})).toEqual([])
+    leave.resolve()
+    await writing
+    expect(await backend.query('m:values', {})).toEqual([1])
+  })
+})
+
+describe('cut off and refused', () => {
+  it('a mutation that never ends is cut at its deadline and the next one runs', async () => {
+    const { clock, advance, sleepers } = createTestClock()
+    const backend = await inMemory({ functions, clock, autoSchedule: false })
+    const hanging = backend.mutation('m:hangs', {})
+    const refused = expect(hanging).rejects.toThrow('timed out (maximum duration: 1s)')
+    const next = backend.mutation('m:insert', { k: 2 })
+    await vi.waitFor(() => expect(sleepers()).toBe(1))
+    await advance(999)
+    expect(sleepers()).toBe(1)
+    await advance(1)
+    await refused
+    await next
+    expect(await backend.query('m:values', {})).toEqual([2])
+  })
+
+  it('a call after the function returned is refused by name and writes nothing', async () => {
+    const backend = await inMemory({ functions })
+    expect(await backend.mutation('m:forgets', {})).toBe('returned')
+    await expect(leaked.at(-1)).rejects.toThrow(/m:forgets has already ended.*Did you forget to await/)
+    expect(await backend.query('m:values', {})).toEqual([])
+  })
+
+  it('a top-level call inside a transaction is refused instead of waiting for itself', async () => {
+    const backend = await inMemory({ functions })
+    await expect(backend.run(() => backend.mutation('m:insert', { k: 1 }))).rejects.toThrow('top-level call')
+  })
+
+  it.each([
+    ['writes', { writes: 16_001 }, 'Too many writes in a single function execution (limit: 16000)'],
+    ['gets', { gets: 4_097 }, 'Too many reads in a single function execution (limit: 4096)'],
+    ['documents', { writes: 11_000, reads: true }, 'Too many documents read in a single function execution (limit: 32000)'],
+  ])('the cap on %s', async (_name, args, message) => {
+    const backend = await inMemory({ functions })
+    await expect(backend.mutation('m:tooMany', args)).rejects.toThrow(message)
+    expect(await backend.query('m:values', {})).toEqual([])
+  })
+
+  it('the cap on document size', async () => {
+    const backend = await inMemory({ functions })
+    await backend.mutation('m:large', { bytes: 1024 * 1024 - 200 })
+    await expect(backend.mutation('m:large', { bytes: 1024 * 1024 })).rejects.toThrow('Value is too large')
+  })
+})
