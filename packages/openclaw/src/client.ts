@@ -32,11 +32,14 @@ export interface Client extends AsyncDisposable {
   /** Why there is no connection, when that is known. */
   readonly lastError: GatewayError | null
   /**
-   * Waits for a connection. Rejects at once when the gateway refuses us (token, protocol), with the last failure when the signal
-   * aborts.
+   * Waits for a connection. Rejects at once when the gateway refuses us (token, protocol), and with GATEWAY_UNREACHABLE when the
+   * signal aborts first.
    */
   connected(signal?: AbortSignal): Promise<Connected>
-  /** Sends one request, waiting for a connection first. Throws `GatewayError`; `ended` is true when it cannot have been received. */
+  /**
+   * Sends one request, waiting for a connection first. Throws `GatewayError`, with `ended` true when the request cannot have been
+   * received; once it left, an abort throws the signal's reason.
+   */
   request<T>(method: string, params: object, options?: RequestOptions): Promise<{ readonly payload: T; readonly bootId: string }>
   onBoot(listener: (bootId: string) => void): () => void
   onEvent(listener: (event: EventFrame) => void): () => void
@@ -131,11 +134,9 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     try {
       return await untilAborted(waiting.promise, signal)
     } catch (error) {
-      if (error instanceof GatewayError || !isTimeout(signal.reason)) throw error
-      throw new GatewayError('GATEWAY_UNREACHABLE', lastError?.message ?? `no answer from ${options.url}`, {
-        cause: lastError ?? error,
-        ended: true,
-      })
+      if (error instanceof GatewayError) throw error
+      const why = lastError?.message ?? `no connection to ${options.url}`
+      throw new GatewayError('GATEWAY_UNREACHABLE', why, { cause: lastError ?? error, ended: true })
     }
   }
 
@@ -198,8 +199,4 @@ function newWaiting(): PromiseWithResolvers<Connected> {
 function subscribe<T>(listeners: Set<T>, listener: T): () => void {
   listeners.add(listener)
   return () => listeners.delete(listener)
-}
-
-function isTimeout(reason: unknown): boolean {
-  return reason instanceof Error && reason.name === 'TimeoutError'
 }

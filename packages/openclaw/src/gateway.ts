@@ -1,6 +1,7 @@
 /**
  * The few things a turn needs from a gateway. `runTurn` is written against this interface, so that the official client, the
- * fake gateway and the simulator can stand behind it. Implementations throw `GatewayError`.
+ * fake gateway and the simulator can stand behind it. Implementations throw `GatewayError`, with `ended: true` only when the
+ * request is certain not to have been received, also when the signal aborts; anything else counts as possibly received.
  */
 export interface SendRequest {
   readonly sessionKey: string

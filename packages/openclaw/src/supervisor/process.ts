@@ -28,6 +28,8 @@ export interface RunningProcess {
   readonly startTime: string
   /** Resolves when it is gone. An adopted process leaves no exit code. */
   readonly ended: Promise<ProcessEnd>
+  /** Where its part of the log begins, bytes: what earlier lives wrote explains nothing. */
+  readonly logStart: number
 }
 
 export interface Command {
@@ -45,6 +47,7 @@ export async function startProcess(command: Command): Promise<RunningProcess> {
   await rotate(command.logFile)
   const log = await open(command.logFile, 'a', 0o600)
   try {
+    const logStart = (await log.stat()).size
     const child = spawn(command.executable, command.args, {
       cwd: command.cwd,
       env: command.env,
@@ -56,7 +59,7 @@ export async function startProcess(command: Command): Promise<RunningProcess> {
     child.unref()
     const pid = child.pid ?? 0
     // Null: it ended already, which `ended` reports.
-    return { pid, startTime: (await startTimeOf(pid)) ?? 'gone', ended }
+    return { pid, startTime: (await startTimeOf(pid)) ?? 'gone', ended, logStart }
   } finally {
     await log.close()
   }
@@ -69,7 +72,7 @@ export async function adoptProcess(clock: Clock, pid: number, startTime: string)
     while ((await startTimeOf(pid)) === startTime) await clock.sleep(WATCH_INTERVAL_MS)
     return { code: null, signal: null }
   }
-  return { pid, startTime, ended: watch() }
+  return { pid, startTime, ended: watch(), logStart: 0 }
 }
 
 /**
@@ -128,13 +131,13 @@ function send(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** The last lines of a log; empty when there is none. */
-export async function readLogTail(file: string): Promise<string> {
+/** The last lines of a log, from `from` on; empty when there is none. */
+export async function readLogTail(file: string, from: number): Promise<string> {
   const handle = await open(file, 'r').catch(() => null)
   if (handle === null) return ''
   try {
     const { size } = await handle.stat()
-    const start = Math.max(0, size - LOG_TAIL_BYTES)
+    const start = Math.min(size, Math.max(from, size - LOG_TAIL_BYTES))
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - start), 0, size - start, start)
     return buffer.subarray(0, bytesRead).toString('utf8')
   } finally {

@@ -14,7 +14,7 @@ export interface Starting {
   readonly port: number
   readonly client: Client
   readonly child: RunningProcess
-  readonly explain: (end: ProcessEnd) => Promise<Error>
+  readonly explain: (end: ProcessEnd, child: RunningProcess) => Promise<Error>
 }
 
 /** Rejects with the explanation as soon as the process ends, and with the signal's reason. */
@@ -25,14 +25,14 @@ export async function waitUntilReady(
 ): Promise<Connected> {
   const { child, client, port, explain } = starting
   const dead = new AbortController()
-  void child.ended.then(async (end) => dead.abort(await explain(end)))
+  void child.ended.then(async (end) => dead.abort(await explain(end, child)))
   const both = AbortSignal.any([signal, dead.signal])
   while (!(await isReady(port, both))) {
     both.throwIfAborted()
     await clock.sleep(POLL_MS, both)
   }
   client.reconnect()
-  return untilAborted(client.connected(both), both)
+  return untilAborted(client.connected(), both)
 }
 
 /** `GET /readyz` answers 200. Anything else, silence included, means not yet. */

@@ -213,7 +213,7 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
       if (clock.monotonic() - since > HEALTHY_AFTER_MS) deathsInARow = 0
       deaths += 1
       deathsInARow += 1
-      lastError = await explain(end)
+      lastError = await explain(end, process)
       const restart = lastError.class !== 'configuration'
       state = restart ? 'waiting' : 'failed'
       const delay = restartDelay(deathsInARow)
@@ -232,8 +232,8 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
     }
   }
 
-  async function explain(end: ProcessEnd): Promise<GatewayError> {
-    const meaning = meaningOf({ ...end, logTail: await readLogTail(paths.log) })
+  async function explain(end: ProcessEnd, { logStart }: RunningProcess): Promise<GatewayError> {
+    const meaning = meaningOf({ ...end, logTail: await readLogTail(paths.log, logStart) })
     return new GatewayError(meaning.code, meaning.message)
   }
 

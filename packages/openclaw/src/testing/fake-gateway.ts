@@ -155,6 +155,8 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
     async drain() {
       const { runs } = alive()
       await runs.drain()
+      // Whoever waits for the last run hears of its end before the sockets close.
+      await new Promise((resolve) => setImmediate(resolve))
       await end('restart')
     },
     recoverNext: () => alive().runs.recoverNext(),

@@ -21,8 +21,8 @@ export type End =
   | { readonly kind: 'ended' }
   | { readonly kind: 'stuck'; readonly message: string }
 
-export async function confirmEnded(deps: TurnDeps, request: SendRequest): Promise<End> {
-  const signal = deps.clock.timeout(BUDGET_MS)
+export async function confirmEnded(deps: TurnDeps, request: SendRequest, budgetMs = BUDGET_MS): Promise<End> {
+  const signal = deps.clock.timeout(budgetMs)
   let last = 'its end could not be confirmed'
   while (!signal.aborted) {
     try {

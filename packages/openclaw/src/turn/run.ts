@@ -66,20 +66,21 @@ export async function runTurn(deps: TurnDeps, request: TurnRequest): Promise<Tur
     return await drive(deps, request, progress, signal)
   } catch (error) {
     if (!signal.aborted) throw known(error)
-    return endEarly(deps, request, progress, signal)
+    return endEarly(deps, request, progress, error)
   }
 }
 
 /** Deadline or signal: nothing was sent, or the turn is aborted and its end confirmed. */
-async function endEarly(deps: TurnDeps, request: TurnRequest, progress: Progress, signal: AbortSignal): Promise<TurnResult> {
+async function endEarly(deps: TurnDeps, request: TurnRequest, progress: Progress, thrown: unknown): Promise<TurnResult> {
   const stopped = request.signal?.aborted === true
   const mode = stopped ? stopMode(request.signal.reason) : 'abort'
   const error = stopped
-    ? new GatewayError('TURN_ABORTED', `the turn was stopped (${mode})`, { cause: signal.reason })
-    : new GatewayError('TURN_TIMEOUT', `the turn did not end within ${request.timeoutMs} ms`)
-  if (!progress.mayHaveBeenSent) throw error.withEnded(true)
+    ? new GatewayError('TURN_ABORTED', `the turn was stopped (${mode})`, { cause: thrown })
+    : new GatewayError('TURN_TIMEOUT', `the turn did not end within ${request.timeoutMs} ms`, { cause: thrown })
+  // Never sent: at a deadline the reason is worth more than the lapse of time.
+  if (!progress.mayHaveBeenSent) throw (!stopped && isGatewayError(thrown) ? thrown : error).withEnded(true)
   if (mode === 'detach') throw error
-  const end = await confirmEnded(deps, sendRequest(request))
+  const end = await confirmEnded(deps, sendRequest(request), request.endBudgetMs)
   if (end.kind === 'answer' && mode !== 'discard') return result(deps, progress, end.text, end.usage)
   if (end.kind === 'stuck') throw new GatewayError('TURN_STUCK', `${error.message}; ${end.message}`, { cause: error })
   throw error.withEnded(true)

@@ -14,6 +14,8 @@ export interface TurnRequest {
   readonly reconcile?: boolean
   /** Ends the call early. A `StopTurn` reason says how; any other reason means `abort`. */
   readonly signal?: AbortSignal
+  /** Milliseconds to end the turn and confirm it after the deadline or the signal. Default 30 s. */
+  readonly endBudgetMs?: number
   /** Called once, the moment the gateway is known to have the turn. */
   readonly onAccepted?: (accepted: Accepted) => void
 }

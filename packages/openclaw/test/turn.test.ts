@@ -1,0 +1,267 @@
+/** Turns under faults, each with a name, on the fake gateway over a real socket. */
+import { randomUUID } from 'node:crypto'
+import { systemClock } from '@mission-control/host/clock'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Client } from '../src/client.ts'
+import { createClient } from '../src/client.ts'
+import { GatewayError } from '../src/errors.ts'
+import type { Gateway } from '../src/gateway.ts'
+import { createGateway } from '../src/official-gateway.ts'
+import type { FakeGateway, FakeGatewayOptions } from '../src/testing/fake-gateway.ts'
+import { startFakeGateway } from '../src/testing/fake-gateway.ts'
+import { runTurn } from '../src/turn/run.ts'
+import type { TurnRequest } from '../src/turn/types.ts'
+import { StopTurn } from '../src/turn/types.ts'
+
+const SESSION = 'agent:writer:faults'
+
+interface Setup {
+  readonly fake: FakeGateway
+  readonly client: Client
+  readonly gateway: Gateway
+  turn(request: Partial<TurnRequest>, through?: Gateway): ReturnType<typeof runTurn>
+  /** How often the model was asked a thing, recoveries not counted. */
+  asked(text: string): number
+}
+
+describe('turn', () => {
+  const open: AsyncDisposable[] = []
+  afterEach(async () => {
+    for (const thing of open.splice(0).reverse()) await thing[Symbol.asyncDispose]()
+  })
+
+  async function setup(options: FakeGatewayOptions = {}): Promise<Setup> {
+    const fake = await startFakeGateway({ agents: ['writer'], ...options })
+    const client = createClient({ clock: systemClock }, { url: fake.url, token: fake.token })
+    open.push(fake, client)
+    await client.connected()
+    const gateway = createGateway(client)
+    return {
+      fake,
+      client,
+      gateway,
+      turn: (request, through = gateway) =>
+        runTurn(
+          { gateway: through, clock: systemClock },
+          { sessionKey: SESSION, turnKey: randomUUID(), message: '[[say:x]]', timeoutMs: 10_000, ...request },
+        ),
+      asked: (text) => fake.turns.filter(({ prompt, recovered }) => !recovered && prompt.includes(text)).length,
+    }
+  }
+  const reconnect = async ({ fake, client }: Setup) => {
+    await fake.restart()
+    client.reconnect()
+    await client.connected()
+  }
+  const watched = (gateway: Gateway, calls: string[]): Gateway => ({
+    send: (...args) => (calls.push('send'), gateway.send(...args)),
+    wait: (...args) => (calls.push('wait'), gateway.wait(...args)),
+    history: (...args) => (calls.push('history'), gateway.history(...args)),
+    abort: (...args) => (calls.push('abort'), gateway.abort(...args)),
+    onBoot: (listener) => gateway.onBoot(listener),
+  })
+
+  it('fresh: one request before acceptance, and nothing slow', async () => {
+    const s = await setup()
+    const calls: string[] = []
+    let before: string[] = []
+    await s.turn({ onAccepted: () => (before = [...calls]) }, watched(s.gateway, calls))
+    expect(before).toEqual(['send'])
+    expect(calls).toEqual(['send', 'wait', 'history'])
+  })
+
+  it('connection lost while waiting: the same run is waited for, nothing is sent twice', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('lost')
+    const calls: string[] = []
+    const accepted = Promise.withResolvers<void>()
+    const request = { message: '[[gate:lost]][[say:kept]]', onAccepted: () => accepted.resolve() }
+    const running = s.turn(request, watched(s.gateway, calls))
+    await gate.entered
+    await accepted.promise
+    await s.fake.dropConnections()
+    s.client.reconnect()
+    await s.client.connected()
+    gate.release()
+    expect(await running).toMatchObject({ text: 'kept', recovered: false })
+    expect(calls.filter((call) => call === 'send')).toHaveLength(1)
+    expect(s.asked('lost')).toBe(1)
+  })
+
+  it('answer to the send lost: the run is found by looking', async () => {
+    const s = await setup()
+    const lossy: Gateway = {
+      ...s.gateway,
+      async send(request, signal) {
+        await s.gateway.send(request, signal)
+        throw new GatewayError('GATEWAY_DISCONNECTED', 'the answer was lost')
+      },
+    }
+    const accepted: string[] = []
+    const result = await s.turn({ message: '[[say:found]]', onAccepted: ({ how }) => accepted.push(how) }, lossy)
+    expect(result).toMatchObject({ text: 'found' })
+    expect(s.asked('found')).toBe(1)
+  })
+
+  it('send lost before it arrived: it is sent again', async () => {
+    const s = await setup()
+    let attempts = 0
+    const lossy: Gateway = {
+      ...s.gateway,
+      async send(request, signal) {
+        if (++attempts === 1) throw new GatewayError('GATEWAY_DISCONNECTED', 'lost on the way')
+        return s.gateway.send(request, signal)
+      },
+    }
+    expect(await s.turn({ message: '[[say:second try]]' }, lossy)).toMatchObject({ text: 'second try' })
+    expect(s.asked('second try')).toBe(1)
+  })
+
+  it('gateway not reachable: the deadline ends the turn, the key stays free', async () => {
+    const s = await setup()
+    await s.fake.crash()
+    await expect.poll(() => s.client.current).toBeNull()
+    await expect(s.turn({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'GATEWAY_UNREACHABLE', ended: true })
+    await expect(s.turn({ timeoutMs: 300, reconcile: true, endBudgetMs: 200 })).rejects.toMatchObject({
+      code: 'TURN_STUCK',
+      ended: false,
+    })
+  })
+
+  it('killed before the input became a row: the key is spent', async () => {
+    const s = await setup({ coldStartMs: 60_000 })
+    const running = s.turn({ turnKey: 'cold' })
+    await expect.poll(() => s.fake.transcript.sessions.get(SESSION)?.pending.size).toBe(1)
+    await s.fake.crash()
+    await reconnect(s)
+    await expect(running).rejects.toMatchObject({ code: 'TURN_KEY_SPENT', ended: true })
+  })
+
+  it('killed in mid-turn, recovery not begun: the turn is taken over under its own key', async () => {
+    const s = await setup({ holdRecovery: true })
+    const gate = s.fake.gate('over')
+    const running = s.turn({ turnKey: 'over', message: '[[gate:over]][[say:mine]]' })
+    await gate.entered
+    await s.fake.crash()
+    gate.release()
+    await reconnect(s)
+    expect(await running).toMatchObject({ text: 'mine' })
+    expect(s.fake.turns.filter(({ recovered }) => recovered)).toHaveLength(0)
+    expect(s.fake.recoverNext()).toBe(false)
+  })
+
+  it('killed in mid-turn, killed again in the recovery: the second recovery answers', async () => {
+    const second = Promise.withResolvers<string>()
+    const models: string[] = []
+    const s = await setup({
+      respond: ({ recovered, signal }) => {
+        models.push(recovered ? 'recovery' : 'first')
+        if (models.length === 3) return second.promise
+        return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('cut')), { once: true }))
+      },
+    })
+    const running = s.turn({ turnKey: 'twice' })
+    for (const count of [1, 2]) {
+      await expect.poll(() => models.length).toBe(count)
+      await s.fake.crash()
+      await reconnect(s)
+    }
+    await expect.poll(() => models).toEqual(['first', 'recovery', 'recovery'])
+    second.resolve('third time lucky')
+    expect(await running).toMatchObject({ text: 'third time lucky' })
+  })
+
+  it('deadline while a recovery is pending: it is taken over, aborted and confirmed', async () => {
+    const s = await setup({ holdRecovery: true })
+    const gate = s.fake.gate('late')
+    const stop = new AbortController()
+    const running = s.turn({ turnKey: 'late', message: '[[gate:late]]', signal: stop.signal })
+    await gate.entered
+    await s.fake.crash()
+    stop.abort(new StopTurn('detach'))
+    await expect(running).rejects.toMatchObject({ code: 'TURN_ABORTED', ended: false })
+    await reconnect(s)
+
+    const stopNow = AbortSignal.abort(new StopTurn('abort'))
+    await expect(s.turn({ turnKey: 'late', message: '[[hang]]', reconcile: true, signal: stopNow })).rejects.toMatchObject({
+      code: 'TURN_ABORTED',
+      ended: true,
+    })
+    expect(s.fake.recoverNext()).toBe(false)
+    expect(s.fake.transcript.sessions.get(SESSION)?.meta?.status).toBe('killed')
+  })
+
+  it('drained with a turn queued behind another: the first answers, the second is spent', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('drain')
+    const first = s.turn({ turnKey: 'd1', message: '[[gate:drain]][[say:first]]' })
+    await gate.entered
+    const second = s.turn({ turnKey: 'd2', message: '[[say:second]]' })
+    await expect.poll(() => s.fake.transcript.sessions.get(SESSION)?.pending.has('d2')).toBe(true)
+    const drained = s.fake.drain()
+    await expect(s.turn({ sessionKey: 'agent:writer:other' })).rejects.toMatchObject({ code: 'GATEWAY_BUSY', ended: true })
+    gate.release()
+    expect(await first).toMatchObject({ text: 'first' })
+    await drained
+    await reconnect(s)
+    await expect(second).rejects.toMatchObject({ code: 'TURN_KEY_SPENT', ended: true })
+  })
+
+  it('an answer that won the race against the abort is kept, except after a stop', async () => {
+    const s = await setup()
+    const racing = (turnKey: string, mode: 'abort' | 'discard') => {
+      const stop = new AbortController()
+      const late: Gateway = {
+        ...s.gateway,
+        // The run has ended; the news of it is overtaken by the stop.
+        async wait(runId, waitMs, signal) {
+          const answer = await s.gateway.wait(runId, waitMs, signal)
+          if (!stop.signal.aborted) {
+            stop.abort(new StopTurn(mode))
+            signal.throwIfAborted()
+          }
+          return answer
+        },
+      }
+      return s.turn({ turnKey, message: '[[say:won]]', signal: stop.signal }, late)
+    }
+    expect(await racing('r1', 'abort')).toMatchObject({ text: 'won' })
+    await expect(racing('r2', 'discard')).rejects.toMatchObject({ code: 'TURN_ABORTED', ended: true })
+  })
+
+  it('stopped before anything was sent: nothing is aborted, the key is free for good', async () => {
+    const s = await setup()
+    const calls: string[] = []
+    await expect(s.turn({ signal: AbortSignal.abort(new Error('no')) }, watched(s.gateway, calls))).rejects.toMatchObject({
+      code: 'TURN_ABORTED',
+      ended: true,
+    })
+    expect(calls).toEqual([])
+  })
+
+  it('an end that cannot be confirmed is said to be open', async () => {
+    const s = await setup()
+    const deaf: Gateway = {
+      ...s.gateway,
+      abort: async () => ({ abortedRunId: null }),
+      wait: async () => ({ status: 'pending' }),
+      history: async (...args) => ({ ...(await s.gateway.history(...args)), hasActiveRun: true, liveRunId: 'x' }),
+    }
+    const request = { turnKey: 'stuck', message: '[[hang]]', timeoutMs: 200, reconcile: true, endBudgetMs: 400 }
+    await expect(s.turn(request, deaf)).rejects.toMatchObject({ code: 'TURN_STUCK', ended: false })
+  })
+
+  it('a provider that refuses the key is a matter of configuration', async () => {
+    const s = await setup({
+      respond: () => {
+        throw new Error('401 Incorrect API key provided')
+      },
+    })
+    await expect(s.turn({})).rejects.toMatchObject({
+      code: 'TURN_MODEL_CONFIG',
+      class: 'configuration',
+      ended: true,
+      retryAfterMs: 60_000,
+    })
+  })
+})
