@@ -162,7 +162,7 @@ export async function startStack(options: StackOptions, signal: AbortSignal): Pr
     writeRecord(dataDir, record())
 
     const runtimeStarted = clock.monotonic()
-    const gateway = options.fakeGateway ? await startFakeGateway() : ownGateway()
+    const gateway = options.fakeGateway ? await startFakeGateway() : await ownGateway()
     if (!options.fakeGateway) {
       onProgress({ type: 'waiting', part: 'gateway', detail: 'OpenClaw is starting, 10 to 40 seconds' })
     }
@@ -208,11 +208,9 @@ export async function startStack(options: StackOptions, signal: AbortSignal): Pr
     throw error
   }
 
-  function ownGateway(): Record<string, string> {
-    return {
-      ...(options.openclawBin ? { OPENCLAW_BIN: options.openclawBin } : {}),
-      ...(options.ports.gateway ? { OPENCLAW_GATEWAY_PORT: String(options.ports.gateway) } : {}),
-    }
+  async function ownGateway(): Promise<Record<string, string>> {
+    const gatewayPort = await port(options.ports.gateway)
+    return { ...(options.openclawBin ? { OPENCLAW_BIN: options.openclawBin } : {}), OPENCLAW_GATEWAY_PORT: String(gatewayPort) }
   }
 
   async function startFakeGateway(): Promise<Record<string, string>> {
