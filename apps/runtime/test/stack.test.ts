@@ -1,7 +1,11 @@
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Functions } from '@mission-control/embedded'
 import { api } from '@mission-control/backend/convex/_generated/api'
 import { HealthPage } from '../src/health/page.ts'
+import { createFastClock } from './stack/fast-clock.ts'
+import type { World } from './stack/world.ts'
 import { buildFunctions, createWorld } from './stack/world.ts'
 
 let functions: Functions
@@ -44,4 +48,170 @@ describe('the runtime with the embedded backend and a gateway', () => {
     const shown = async () => world.owner.query(api.runtimes.status, { accountId: world.accountId as never })
     while (!JSON.stringify(await shown()).includes('degraded')) await new Promise((resolve) => setTimeout(resolve, 50))
   })
+
+  it('follows new, changed and removed agents without a restart', async () => {
+    await using world = await createWorld(functions)
+    const runtime = await world.startRuntime(quick)
+    await world.untilReady(runtime)
+    const editor = await world.createAgent('editor', { profile: { soul: 'You edit.' } })
+    await world.post('@editor [[say:edited]]') // in the second it was created
+    expect(await world.replies(1)).toEqual(['edited'])
+    const soul = path.join(runtime.config.workspaceRoot, 'editor', 'SOUL.md')
+    expect(await readFile(soul, 'utf8')).toContain('You edit.')
+    await world.owner.mutation(api.agents.update, {
+      accountId: world.accountId as never,
+      agentId: editor as never,
+      slug: 'chief-editor',
+      profile: { soul: 'You edit well.' },
+    })
+    await world.post('@chief-editor [[say:edited well]]')
+    expect(await world.replies(2)).toEqual(['edited', 'edited well'])
+    expect(await readFile(soul.replace('editor', 'chief-editor'), 'utf8')).toContain('You edit well.')
+    await world.owner.mutation(api.agents.remove, { accountId: world.accountId as never, agentId: editor as never })
+    await until(() => !JSON.stringify(world.gateway.transcript.config).includes('chief-editor'))
+    expect(JSON.stringify(world.gateway.transcript.config)).toContain('"writer"')
+  })
+
+  it('lets one of two be active; the standby takes over when the first says goodbye', async () => {
+    await using world = await createWorld(functions)
+    const first = await world.startRuntime(quick)
+    await world.untilReady(first)
+    const second = await world.startRuntime(quick)
+    await until(() => second.loops.role() === 'standby')
+    expect(second.notReady()).toEqual(['standby: another runtime is active for this account'])
+    await world.post('@writer [[say:from the first]]')
+    await world.replies(1)
+    await first.stop()
+    await world.post('@writer [[say:from the second]]')
+    expect(await world.replies(2)).toEqual(['from the first', 'from the second'])
+    expect(world.gateway.turns).toHaveLength(2)
+  })
+
+  it('stops in order: a turn in flight ends within the grace, another is given back and answered by the next process', async () => {
+    await using world = await createWorld(functions, { agents: ['writer', 'editor'] })
+    const env = await world.environment({ SHUTDOWN_GRACE: '3000' })
+    const first = await world.startRuntime(env)
+    await world.untilReady(first)
+    await world.post('@writer [[gate:quick]][[say:in time]]')
+    await world.gate('quick').entered
+    const other = await world.createTask('Other')
+    await world.post('@editor [[gate:slow]][[say:second try]]', other)
+    await world.gate('slow').entered
+    const stopped = first.stop()
+    world.gate('quick').release()
+    expect(await world.replies(1)).toEqual(['in time'])
+    await stopped
+    world.gate('slow').release()
+    const second = await world.startRuntime(env)
+    expect(await world.replies(1, other)).toEqual(['second try'])
+    const [delivery] = await deliveries(world, other)
+    expect(delivery).toMatchObject({ state: 'delivered', attempts: 1 })
+    await second.stop()
+  })
+
+  it('keeps a turn over a crash of the gateway: one reply, one attempt', async () => {
+    await using world = await createWorld(functions)
+    const runtime = await world.startRuntime(quick)
+    await world.untilReady(runtime)
+    await world.post('@writer [[gate:g]][[say:after the crash]]')
+    await world.gate('g').entered
+    await world.gateway.crash()
+    await world.gateway.restart()
+    world.gate('g').release()
+    expect(await world.replies(1)).toHaveLength(1)
+    await until(() => runtime.loops.period()?.delivery.held().length === 0)
+    expect(await deliveries(world)).toMatchObject([{ state: 'delivered', attempts: 1 }])
+    expect((await world.messages()).filter(({ author }) => author.type === 'agent')).toHaveLength(1)
+  })
+
+  it('stops a turn that a person stops, and the lane goes on', async () => {
+    await using world = await createWorld(functions)
+    const runtime = await world.startRuntime(quick)
+    await world.untilReady(runtime)
+    await world.post('@writer [[gate:g]][[say:never]]')
+    await world.gate('g').entered
+    await world.owner.mutation(api.deliveries.stop, { accountId: world.accountId as never, taskId: world.taskId as never })
+    await until(() => runtime.loops.period()?.delivery.held().length === 0)
+    world.gate('g').release()
+    await world.post('@writer [[say:next]]')
+    expect(await world.replies(1)).toEqual(['next'])
+    expect(world.gateway.turns.at(-1)?.prompt).toContain('Earlier text is void')
+  })
+
+  it('says nothing but check-ins while idle', async () => {
+    await using world = await createWorld(functions, { clock: createFastClock(20) })
+    const calls: string[] = []
+    const runtime = await world.startRuntime(quick, {
+      fetch(input, init) {
+        calls.push((JSON.parse(init?.body as string) as { path: string }).path)
+        return fetch(input, init)
+      },
+    })
+    await world.untilReady(runtime)
+    const count = () => calls.filter((name) => name === 'service/runtime:checkIn').length
+    const before = count()
+    await until(() => count() >= before + 1) // whatever the start still had to say
+    calls.length = 0
+    await until(() => count() >= 2) // two more minutes of the runtime's clock
+    expect(new Set(calls)).toEqual(new Set(['service/runtime:checkIn']))
+  })
+
+  it('loses answers of claim and settle and still replies once', async () => {
+    await using world = await createWorld(functions, { clock: createFastClock(20) })
+    const lost: string[] = []
+    const runtime = await world.startRuntime(quick, {
+      async fetch(input, init) {
+        const response = await fetch(input, init)
+        const { path: name } = JSON.parse(init?.body as string) as { path: string }
+        if (!/claim|settle/.test(name) || lost.includes(name)) return response
+        lost.push(name)
+        await response.arrayBuffer() // it took effect
+        throw new TypeError('fetch failed', { cause: new Error('other side closed') })
+      },
+    })
+    await world.untilReady(runtime)
+    await world.post('@writer [[say:once]]')
+    expect(await world.replies(1)).toEqual(['once'])
+    await until(() => runtime.loops.period()?.delivery.held().length === 0)
+    expect(lost).toEqual(['service/notifications:claim', 'service/notifications:settle'])
+    expect((await world.messages()).filter(({ author }) => author.type === 'agent')).toHaveLength(1)
+    expect(world.gateway.turns).toHaveLength(1)
+  })
+
+  it('is refused with a wrong token at the start, and says so', async () => {
+    await using world = await createWorld(functions)
+    const wrong = `${world.token.slice(0, -4)}AAAA`
+    const runtime = await world.startRuntime({ ...quick, SERVICE_TOKEN: wrong })
+    await expect(runtime.done).rejects.toMatchObject({ code: 'TOKEN_REFUSED' })
+    expect(JSON.stringify(world.lines)).not.toContain(wrong)
+  })
+
+  it('wakes an agent with work once, with a prompt of its tasks', async () => {
+    await using world = await createWorld(functions, { agents: [], clock: createFastClock(20) })
+    const agentId = await world.createAgent('writer', { heartbeatMinutes: 1 })
+    const task = await world.createTask('Write the report')
+    const runtime = await world.startRuntime({ ...quick, HEALTH_CHECK_INTERVAL: '5000' })
+    await world.untilReady(runtime)
+    await world.owner.mutation(api.tasks.assign, {
+      accountId: world.accountId as never,
+      taskId: task as never,
+      assignees: [{ type: 'agent', id: agentId }],
+    })
+    const turn = await world.gateway.waitForTurn(({ prompt }) => prompt.includes('# heartbeat'))
+    expect(turn.prompt).toContain('Write the report')
+    expect(turn.prompt).toContain('at most one action')
+  }, 100_000)
 })
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10))
+}
+
+async function deliveries(world: World, taskId = world.taskId) {
+  return world.backend.run(async (ctx) =>
+    ctx.db
+      .query('deliveries')
+      .collect()
+      .then((rows: { taskId: string }[]) => rows.filter((row) => row.taskId === taskId)),
+  )
+}

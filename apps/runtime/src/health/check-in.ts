@@ -58,7 +58,8 @@ export interface CheckIn {
 export function createCheckIn(deps: CheckInDeps): CheckIn {
   const { brain, clock, random, log, epoch, identity } = deps
   const sleeper = createSleeper(clock)
-  let askedFor = Infinity
+  /** Monotonic times somebody asked for. One that is still to come outlives the check-ins before it. */
+  let asked: number[] = []
   let lastSentAt: number | null = null
   let lastAt: number | null = null
   let failures = 0
@@ -72,12 +73,20 @@ export function createCheckIn(deps: CheckInDeps): CheckIn {
     const interval = busy ? Math.min(BUSY_INTERVAL_MS, identity.intervalMs) : identity.intervalMs
     const due = deps.nextDueAt()
     const forHeartbeats = due === null ? Infinity : Math.max(due, lastSentAt + EARLIEST_MS)
-    return Math.min(lastSentAt + interval, forHeartbeats, askedFor)
+    return Math.min(lastSentAt + interval, forHeartbeats, ...asked)
+  }
+
+  function ask(ms: number): void {
+    const at = clock.monotonic() + ms
+    // One in between is as good; without this a burst of claims would pile up.
+    if (!asked.some((other) => other <= at && other >= at - 1_000)) asked.push(at)
+    sleeper.nudge()
   }
 
   async function checkIn(signal: AbortSignal): Promise<void> {
-    lastSentAt = clock.monotonic()
-    askedFor = Infinity
+    const now = clock.monotonic()
+    lastSentAt = now
+    asked = asked.filter((at) => at > now)
     const due = deps.due()
     const held = deps.held()
     busy = held.length > 0
@@ -119,14 +128,8 @@ export function createCheckIn(deps: CheckInDeps): CheckIn {
         else await sleeper.sleep(left, signal)
       }
     },
-    within(ms) {
-      askedFor = Math.min(askedFor, clock.monotonic() + ms)
-      sleeper.nudge()
-    },
-    becameBusy() {
-      askedFor = Math.min(askedFor, clock.monotonic() + BUSY_INTERVAL_MS)
-      sleeper.nudge()
-    },
+    within: ask,
+    becameBusy: () => ask(BUSY_INTERVAL_MS),
     reconsider: () => sleeper.nudge(),
     lastAt: () => lastAt,
   }

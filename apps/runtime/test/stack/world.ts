@@ -8,9 +8,15 @@ import { bundleFunctions } from '@mission-control/backend/bundle'
 import type { Callable, EmbeddedConvex, Functions } from '@mission-control/embedded'
 import { createEmbeddedConvex, loadFunctions } from '@mission-control/embedded'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
+import type { Gate } from '@mission-control/openclaw/testing/gates'
+import { createGates } from '@mission-control/openclaw/testing/gates'
+import { runScript } from '@mission-control/openclaw/testing/script'
 import type { FakeGateway, FakeGatewayOptions } from '@mission-control/openclaw/testing/fake-gateway'
 import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway'
+import type { Clock } from '@mission-control/shared/clock'
+import type { RuntimeConfig } from '../../src/config/load.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import { createConvexBrain } from '../../src/convex-client.ts'
 import type { Log } from '../../src/log.ts'
 import type { Runtime } from '../../src/runtime.ts'
 import { createRuntime } from '../../src/runtime.ts'
@@ -37,6 +43,8 @@ export interface World extends AsyncDisposable {
   readonly token: string
   readonly taskId: string
   readonly gateway: FakeGateway
+  /** Holds a turn whose message says `[[gate:name]]`. */
+  gate(name: string): Gate
   readonly lines: { level: string; message: string; fields: Record<string, unknown> }[]
   createAgent(slug: string, extra?: object): Promise<string>
   createTask(title: string): Promise<string>
@@ -47,17 +55,27 @@ export interface World extends AsyncDisposable {
   /** Environment of a runtime for this world; a data folder of its own. */
   environment(overrides?: Record<string, string>): Promise<Record<string, string>>
   /** A running runtime, stopped with the world. */
-  startRuntime(overrides?: Record<string, string>): Promise<Runtime>
+  startRuntime(overrides?: Record<string, string>, network?: { fetch: typeof fetch }): Promise<Runtime & { config: RuntimeConfig }>
   untilReady(runtime: Runtime): Promise<void>
 }
 
-export async function createWorld(functions: Functions, options: { agents?: string[]; gateway?: FakeGatewayOptions } = {}): Promise<World> {
-  const backend = await createEmbeddedConvex({ functions, memory: true, clock: systemClock, random: systemRandom })
+export async function createWorld(functions: Functions, { clock = systemClock, ...options }: { agents?: string[]; gateway?: FakeGatewayOptions; clock?: Clock } = {}): Promise<World> {
+  const backend = await createEmbeddedConvex({ functions, memory: true, clock, random: systemRandom })
   const server = await backend.listen({ port: 0 })
   const owner = backend.withIdentity({ subject: 'ada', issuer: 'test', tokenIdentifier: 'test|ada', name: 'Ada', email: 'ada@example.org' })
   const accountId = await owner.mutation(api.accounts.create, { name: 'Test' })
   const { token } = await owner.action(api.serviceTokens.create, { accountId, name: 'test' })
-  const gateway = await startFakeGateway({ agents: ['mission-control'], ...options.gateway })
+  const gates = createGates()
+  const gateway = await startFakeGateway({
+    agents: ['mission-control'],
+    // Only what stands in the message itself counts; the thread before it repeats the directives of earlier turns.
+    async respond({ prompt, signal }) {
+      const reply = await runScript({ prompt: prompt.split('## To you').at(-1) ?? '', toolResults: [] }, gates, signal)
+      if (reply.kind === 'text') return reply.text
+      throw new Error(JSON.stringify(reply))
+    },
+    ...options.gateway,
+  })
   const cleanups: (() => Promise<unknown>)[] = []
   const lines: World['lines'] = []
   const createTask = async (title: string) => owner.mutation(api.tasks.create, { accountId, title })
@@ -74,6 +92,7 @@ export async function createWorld(functions: Functions, options: { agents?: stri
     token,
     taskId,
     gateway,
+    gate: (name) => gates.gate(name),
     lines,
     createAgent,
     createTask,
@@ -110,13 +129,15 @@ export async function createWorld(functions: Functions, options: { agents?: stri
         ...overrides,
       }
     },
-    async startRuntime(overrides = {}) {
+    async startRuntime(overrides = {}, network = undefined) {
       const env = await world.environment(overrides)
       const { config } = loadConfig(env, '0.0.0')
-      const runtime = createRuntime(config, { clock: systemClock, random: systemRandom, log: collect(lines), env })
+      const brain = network && createConvexBrain({ url: config.convexUrl, caller: { accountId, serviceToken: config.serviceToken }, clock, ...network })
+      const deps = { clock, random: systemRandom, log: collect(lines), env, ...(brain ? { brain } : {}) }
+      const runtime = createRuntime(config, deps)
       cleanups.unshift(() => runtime.stop())
       await runtime.start()
-      return runtime
+      return Object.assign(runtime, { config })
     },
     async untilReady(runtime) {
       while (runtime.notReady().length > 0) await systemClock.sleep(10)
