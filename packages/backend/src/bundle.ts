@@ -57,10 +57,10 @@ function entry(modules: readonly string[]): string {
 /** `convex/*` stays outside of the bundle, under the address where it was found from here. */
 const convexByUrl: Plugin = {
   name: 'convex-by-url',
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /^convex(\/|$)/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
+  setup(esbuild) {
+    esbuild.onResolve({ filter: /^convex(\/|$)/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
       if (pluginData === RESOLVING) return null
-      const found = await resolve(path, { importer, resolveDir, kind, pluginData: RESOLVING })
+      const found = await esbuild.resolve(path, { importer, resolveDir, kind, pluginData: RESOLVING })
       if (found.errors.length > 0) return { errors: found.errors }
       return { path: pathToFileURL(found.path).href, external: true }
     })

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 /** Absolute path of the functions' folder. */
 export const convexFolder = fileURLToPath(new URL('../convex', import.meta.url))
 
-const NOT_MODULES = new Set(['schema', 'crons', 'convex.config', 'auth.config'])
+const NOT_MODULES: ReadonlySet<string> = new Set(['schema', 'crons', 'convex.config', 'auth.config'])
 
 /** Module paths such as `service/runtime`, sorted. */
 export function functionModules(folder: string = convexFolder): string[] {

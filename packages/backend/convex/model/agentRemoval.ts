@@ -50,7 +50,7 @@ async function dropAssignment(ctx: MutationCtx, row: Doc<'assignments'>): Promis
   const task = await ctx.db.get(row.taskId)
   if (!task || (await listAssignments(ctx, task)).length > 0) return
   const to = withoutAssignee(task.status)
-  if (to) await moveTask(ctx, task, { to, actor: SYSTEM, reason: 'Its only assignee was deleted.', automatic: true })
+  if (to) await moveTask(ctx, task, { to, actor: SYSTEM, reason: 'Its only assignee was deleted.', tell: 'people' })
 }
 
 /** `assigned` and `in_progress` need somebody: the one falls back to the inbox, the other waits for a person. */

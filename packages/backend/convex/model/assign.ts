@@ -54,7 +54,7 @@ export async function assignParties(
       await notify(ctx, task.accountId, party.id, { type: 'assignment', title, taskId: task._id })
     }
   }
-  const moved = task.status === 'inbox' ? await moveTask(ctx, task, { to: 'assigned', actor, automatic: true }) : task
+  const moved = task.status === 'inbox' ? await moveTask(ctx, task, { to: 'assigned', actor, tell: 'nobody' }) : task
   const note = `${actor.name} assigned this task to you.`
   await tellAgents(ctx, { type: 'assignment', taskId: task._id, agentIds, note, depth: 0 })
   return moved
@@ -78,7 +78,7 @@ export async function unassignParty(ctx: MutationCtx, task: Doc<'tasks'>, actor:
     targetName: task.title,
     taskId: task._id,
   })
-  return last && task.status === 'assigned' ? await moveTask(ctx, task, { to: 'inbox', actor, automatic: true }) : task
+  return last && task.status === 'assigned' ? await moveTask(ctx, task, { to: 'inbox', actor, tell: 'nobody' }) : task
 }
 
 async function findParty(

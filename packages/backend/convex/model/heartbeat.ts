@@ -103,9 +103,10 @@ async function workTasks(ctx: MutationCtx, agent: Doc<'agents'>): Promise<Doc<'t
 }
 
 async function heartbeatContext(ctx: MutationCtx, agent: Doc<'agents'>, tasks: Doc<'tasks'>[]): Promise<HeartbeatContext> {
+  // The range ends at this millisecond: what is recorded while the heartbeat begins lies outside and cannot conflict with it.
   const recent = await ctx.db
     .query('activities')
-    .withIndex('by_account', (q) => q.eq('accountId', agent.accountId).lte('_creationTime', now()))
+    .withIndex('by_account', (q) => q.eq('accountId', agent.accountId).lt('_creationTime', now() + 1))
     .order('desc')
     .take(ACTIVITIES_SHOWN)
   return {

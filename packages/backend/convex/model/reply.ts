@@ -31,7 +31,7 @@ export async function postReply(ctx: MutationCtx, item: Item, text: string): Pro
       from: 'assigned',
       to: 'in_progress',
       actor: agentActor(agent),
-      automatic: true,
+      tell: 'people',
       depth: item.depth + 1,
     })
   }

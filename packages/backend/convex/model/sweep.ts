@@ -51,7 +51,8 @@ export async function sweep(ctx: MutationCtx, job: Sweep, after?: Cursor): Promi
 }
 
 async function goOn(ctx: MutationCtx, job: Sweep, cursor: Cursor): Promise<void> {
-  const next = job.kind === 'stop' ? { ...job, before: job.before ?? now() } : job
+  // Creation times carry fractions of the millisecond that `now` does not: one more covers what this transaction can see.
+  const next = job.kind === 'stop' ? { ...job, before: job.before ?? now() + 1 } : job
   await ctx.scheduler.runAfter(0, internal.sweeps.step, cursor === undefined ? { job: next } : { job: next, after: cursor })
 }
 

@@ -22,8 +22,11 @@ export interface TaskMoveRequest {
   readonly from?: TaskStatus | undefined
   /** Depth of what the move causes. */
   readonly depth?: number
-  /** An automatic move is part of its cause, which told everybody who must act: only people hear of it. */
-  readonly automatic?: boolean
+  /**
+   * Who hears of it. An automatic move is part of its cause, which told everybody who must act: `people` or `nobody`.
+   * Default: `all`.
+   */
+  readonly tell?: 'all' | 'people' | 'nobody'
 }
 
 /**
@@ -70,9 +73,10 @@ async function tellOfMove(
   ctx: MutationCtx,
   task: Doc<'tasks'>,
   from: TaskStatus,
-  { actor, automatic, depth, to }: TaskMoveRequest,
+  { actor, tell = 'all', depth, to }: TaskMoveRequest,
   rows: readonly Doc<'assignments'>[],
 ): Promise<void> {
+  if (tell === 'nobody') return
   const note = `The task moved from ${from} to ${to}.`
   for (const row of rows) {
     const party = { type: row.assigneeType, id: row.assigneeId }
@@ -80,7 +84,7 @@ async function tellOfMove(
     const title = `${actor.name} moved "${task.title}" from ${from} to ${to}`
     await notify(ctx, task.accountId, party.id, { type: 'status_change', title, taskId: task._id })
   }
-  if (automatic || QUIET.includes(to)) return
+  if (tell === 'people' || QUIET.includes(to)) return
   const agents = to === 'review' ? await reviewers(ctx, task.accountId) : assignedAgents(ctx, rows)
   const agentIds = agents.filter((id) => !(actor.type === 'agent' && actor.id === id))
   await tellAgents(ctx, { type: 'status_change', taskId: task._id, agentIds, note, depth: depth ?? 0 })

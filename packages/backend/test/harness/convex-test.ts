@@ -39,9 +39,9 @@ export async function openConvexTest(): Promise<Backend> {
 }
 
 const caller = (t: TestConvexForDataModel<DataModel>): Caller => ({
-  query: (fn, args) => t.query(fn, ...([args] as never)) as never,
-  mutation: (fn, args) => t.mutation(fn, ...([args] as never)) as never,
-  action: (fn, args) => t.action(fn, ...([args] as never)) as never,
+  query: (fn, args) => t.query(fn, ...([args] as never)),
+  mutation: (fn, args) => t.mutation(fn, ...([args] as never)),
+  action: (fn, args) => t.action(fn, ...([args] as never)),
 })
 
 /** The library finds the functions' root by the one key with `_generated` in it. */

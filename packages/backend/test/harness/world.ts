@@ -11,9 +11,9 @@ export const PLACE = { dropletId: null, ip: null, region: null }
 export type World = Awaited<ReturnType<typeof createWorld>>
 
 /** Owner Ada, admin Bo, member Cy; agents `engineer` and `qa`; a task in the inbox; runtime `box-1` active. */
-export async function createWorld(backend: Backend) {
+export async function createWorld(backend: Backend, { account = 'Acme', task = 'Ship it' } = {}) {
   const ada = backend.as('Ada')
-  const accountId = await ada.mutation(api.accounts.create, { name: 'Acme' })
+  const accountId = await ada.mutation(api.accounts.create, { name: account })
   const add = (name: string, role: 'admin' | 'member') =>
     ada.mutation(api.memberships.add, { accountId, userId: `test|${name}`, name, role })
   await add('Bo', 'admin')
@@ -22,7 +22,7 @@ export async function createWorld(backend: Backend) {
   const qa = await ada.mutation(api.agents.create, { accountId, slug: 'qa', name: 'Quality Bot' })
   const { token, tokenId } = await ada.action(api.serviceTokens.create, { accountId, name: 'box' })
   const service = { accountId, serviceToken: token }
-  const taskId = await ada.mutation(api.tasks.create, { accountId, title: 'Ship it' })
+  const taskId = await ada.mutation(api.tasks.create, { accountId, title: task })
 
   const hello = (instanceId: string, boot: string) =>
     backend.mutation(api.service.runtime.hello, {
@@ -83,7 +83,15 @@ export async function createWorld(backend: Backend) {
     ) =>
       backend.mutation(api.service.runtime.checkIn, {
         ...service,
-        ...{ epoch, held, dueAgents, status: 'online' as const, reasons: [], versions: VERSIONS, infrastructure: PLACE },
+        ...{
+          epoch,
+          held: held.map(({ id, fence }) => ({ id, fence })),
+          dueAgents,
+          status: 'online' as const,
+          reasons: [],
+          versions: VERSIONS,
+          infrastructure: PLACE,
+        },
         announcedIntervalMs: 60_000,
       }),
     trace: (id: string) => backend.query(api.service.notifications.getForDelivery, { ...service, id }),

@@ -1,0 +1,141 @@
+/**
+ * On real Convex two mutations conflict when one writes what the other has read, and the loser is tried again about 100 ms later.
+ * The embedded backend has one writer and would never show it; so the read and write sets themselves are compared.
+ */
+import { conflicts } from '@mission-control/embedded'
+import { LEASE_IDLE_MS } from '@mission-control/shared/lanes/policy'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { api } from '../convex/_generated/api.js'
+import type { EmbeddedBackend } from './harness/embedded.ts'
+import { buildFunctions, openEmbedded } from './harness/embedded.ts'
+import { identityOf } from './harness/backend.ts'
+import type { World } from './harness/world.ts'
+import { createWorld, PLACE, RUN, VERSIONS } from './harness/world.ts'
+
+const functions = await buildFunctions()
+type Traced = Awaited<ReturnType<EmbeddedBackend['engine']['trace']>>
+
+describe('on the way from commit to claim', () => {
+  let backend: EmbeddedBackend
+  let world: World
+  /** Traces of one call each, all made from states in which they could have run side by side. */
+  let post: Traced
+  let claim: Traced
+  let settle: Traced
+  let checkIn: Traced
+  let ready: Traced
+  let signals: Traced
+
+  beforeEach(async () => {
+    backend = await openEmbedded(functions)
+    world = await createWorld(backend)
+    const { accountId, service, epoch } = world
+    const task = () => world.ada.mutation(api.tasks.create, { accountId, title: 'Another' })
+    const [a, b, c] = [await task(), await task(), await task()]
+    // Everybody has been here before: first subscriptions and lanes are made once, not on each message.
+    for (const id of [a, b, c]) await world.post('@engineer hello', id)
+    for (const item of await world.claimReady()) await world.settle(item, 'hello')
+    await world.post('@engineer claim me', a)
+    await world.post('@engineer settle me', b)
+    const [toClaim, toSettle] = await world.ready()
+    const held = (await world.claim([toSettle?.id ?? ''])).items[0]
+    if (!toClaim || !held) throw new Error('The scene is not set.')
+    await backend.advance(1_000)
+    await world.checkIn([held])
+
+    // Reads first, so that none of them changes what the others meet.
+    const { trace } = backend.engine
+    ready = await trace(api.service.notifications.ready, service)
+    signals = await trace(api.service.runtime.signals, service)
+    post = await backend.engine.withIdentity(identityOf('Ada')).trace(api.messages.post, {
+      ...{ accountId, taskId: c, content: '@engineer a third one' },
+    })
+    claim = await trace(api.service.notifications.claim, { ...service, epoch, ids: [toClaim.id] })
+    expect((claim.result as { items: unknown[] }).items).toHaveLength(1)
+    settle = await trace(api.service.notifications.settle, {
+      ...{ ...service, id: held.id, fence: held.fence, outcome: 'reply' as const, reply: 'settled', run: RUN },
+    })
+    expect(settle.result).toMatchObject({ state: 'delivered' })
+    const info = { versions: VERSIONS, infrastructure: PLACE, announcedIntervalMs: 60_000, reasons: [] }
+    checkIn = await trace(api.service.runtime.checkIn, {
+      ...{ ...service, ...info, epoch, held: [], dueAgents: [], status: 'online' as const },
+    })
+    expect(checkIn.result).toMatchObject({ superseded: false })
+  })
+  afterEach(() => backend.close())
+
+  it('a message conflicts with nothing the runtime does', () => {
+    for (const other of [claim, settle, checkIn]) expect(conflicts(other, post)).toBe(false)
+  })
+
+  it('a claim conflicts with no message and no settle', () => {
+    for (const other of [post, settle]) expect(conflicts(other, claim)).toBe(false)
+  })
+
+  it('a settle conflicts with no message, claim or check-in', () => {
+    for (const other of [post, claim, checkIn]) expect(conflicts(other, settle)).toBe(false)
+  })
+
+  it('a claim shares one document with a check-in, the lease of the runtime that makes both, and no range', () => {
+    expect(conflicts(checkIn, claim)).toBe(true)
+    const written = new Set(checkIn.writes.map(({ id }) => id))
+    const ranges = claim.reads
+      .filter((read) => 'index' in read)
+      .map((read) => `${read.table}.${'index' in read ? read.index : ''}`)
+    expect(ranges.filter((range) => range.startsWith('runtimes.'))).toEqual([])
+    const shared = claim.reads.filter((read) => 'id' in read && written.has(read.id))
+    expect(shared.map(({ table }) => table)).toEqual(['runtimes'])
+  })
+
+  it('a claim reads no range but those of its token, its signals, the thread up to its item, and its own new run', () => {
+    const ranges = claim.reads.flatMap((read) => ('index' in read ? [`${read.table}.${read.index}`] : []))
+    expect([...new Set(ranges)].sort()).toEqual([
+      'messages.by_account_task',
+      'serviceTokens.by_account_lookup',
+      'signals.by_account',
+    ])
+  })
+
+  it('the two subscriptions read their token and their own rows, so that nothing else wakes them', () => {
+    const ranges = (trace: Traced) =>
+      [...new Set(trace.reads.map((read) => ('index' in read ? `${read.table}.${read.index}` : read.table)))].sort()
+    expect(ranges(ready)).toEqual(['deliveries.by_account_state_due', 'serviceTokens.by_account_lookup'])
+    expect(ranges(signals)).toEqual(['serviceTokens.by_account_lookup', 'signals.by_account'])
+    expect(conflicts(checkIn, ready)).toBe(false)
+    for (const other of [post, claim, settle, checkIn]) expect(conflicts(other, signals)).toBe(false)
+  })
+
+  it('a message wakes the ready subscription, and so does the claim that takes it away', () => {
+    expect(conflicts(post, ready)).toBe(true)
+    expect(conflicts(claim, ready)).toBe(true)
+  })
+})
+
+describe('what a call reads does not grow with history', () => {
+  it('claim, settle and check-in read as many documents after 200 turns as after 20', async () => {
+    const backend = await openEmbedded(functions)
+    try {
+      const world = await createWorld(backend)
+      const turn = async () => {
+        await world.post('@engineer go')
+        const [head] = await world.ready()
+        const { service, epoch } = world
+        const { trace } = backend.engine
+        const claim = await trace(api.service.notifications.claim, { ...service, epoch, ids: [head?.id ?? ''] })
+        const item = (claim.result as { items: { id: string; fence: number }[] }).items[0]
+        if (!item) throw new Error('Nothing claimed.')
+        const { id, fence } = item
+        const settle = await trace(api.service.notifications.settle, {
+          ...{ ...service, id, fence, outcome: 'reply' as const, reply: 'ok', run: RUN },
+        })
+        return { claim: claim.documentsRead, settle: settle.documentsRead }
+      }
+      const after: Record<number, { claim: number; settle: number }> = {}
+      for (let n = 1; n <= 200; n++) after[n] = await turn()
+      expect(after[200]).toEqual(after[20])
+      await backend.advance(LEASE_IDLE_MS)
+    } finally {
+      await backend.close()
+    }
+  })
+})
