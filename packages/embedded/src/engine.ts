@@ -88,8 +88,13 @@ export async function openEngine(options: EngineOptions) {
         checkDocument: (table, document) => checkDocument(catalog, table, document),
       },
       onCommit(commit) {
-        live.publish(commit)
-        scheduler.noticeCommit(commit)
+        try {
+          live.publish(commit)
+          scheduler.noticeCommit(commit)
+        } catch (error) {
+          // The commit stands: its callers must be answered whatever becomes of those who watch.
+          log.error('a commit could not be published', { error: String(error) })
+        }
       },
       turn: directory ? eventLoopTurn : null,
       afterBatch: () => checkpointer.afterBatch(),
@@ -109,6 +114,7 @@ export async function openEngine(options: EngineOptions) {
         clock,
         random,
         env,
+        log,
         deadlines: { ...DEADLINES, ...options.deadlines },
         syscalls: () => core.syscalls,
       }),

@@ -2,12 +2,14 @@
 import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import type { Functions } from './functions/definition.ts'
+import { installGlobal } from './functions/global.ts'
 
 /**
  * Imports an ESM bundle that exports `schema` and `modules` (and perhaps `crons`, `http`, `auth`). Build it with `convex`
  * external and the defines of `functions/global.ts` (`bundleDefines`).
  */
 export async function loadFunctions(bundlePath: string): Promise<Functions> {
+  installGlobal() // the bundle may use its defines while it loads
   let loaded: Partial<Functions>
   try {
     loaded = (await import(pathToFileURL(realpathSync(bundlePath)).href)) as Partial<Functions>

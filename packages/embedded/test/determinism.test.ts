@@ -11,7 +11,7 @@ async function story(seed: number): Promise<string> {
   const { clock, advance } = createTestClock()
   let connection: Connection | undefined
   const backend = await inMemory({
-    functions: { ...functions, crons: crons as never },
+    functions: { ...functions, crons: crons },
     clock,
     random: createTestRandom(seed),
     wrapConnection: (opened) => (connection = opened),

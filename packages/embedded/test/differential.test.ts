@@ -164,7 +164,7 @@ it(`${RUNS} random programs agree with convex-test`, { timeout: 60_000 }, async 
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 5 }), async (steps) => {
       const mock = convexTest(schema, { '/convex/_generated/api.js': async () => ({}), '/convex/p.ts': async () => p })
-      const expected = await play(mock as unknown as Backend, steps)
+      const expected = await play(mock, steps)
       const engine = await createEmbeddedConvex({ functions: { schema, modules: { p } }, memory: true })
       try {
         expect(await play(engine as unknown as Backend, steps)).toEqual(expected)

@@ -15,11 +15,9 @@ const WRITERS = 8
 
 const running: ServerProcess[] = []
 afterEach(async () => {
-  await Promise.all(
-    running
-      .splice(0)
-      .map((server) => server.child.exitCode === null && server.child.signalCode === null && server.stop('SIGKILL')),
-  )
+  for (const server of running.splice(0)) {
+    if (server.child.exitCode === null && server.child.signalCode === null) await server.stop('SIGKILL')
+  }
 })
 async function start(dataDir: string): Promise<ServerProcess> {
   const server = await startServer(dataDir)

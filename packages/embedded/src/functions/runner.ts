@@ -4,6 +4,7 @@
  */
 import { actionGeneric, mutationGeneric, queryGeneric } from 'convex/server'
 import type { Clock, Random } from '@mission-control/shared/clock'
+import type { Log } from '../engine.ts'
 import { FunctionError } from '../errors.ts'
 import type { Catalog } from '../storage/catalog.ts'
 import { LIMITS } from '../transactions/limits.ts'
@@ -47,6 +48,7 @@ export interface RunnerDeps {
   random: Random
   env: Readonly<Record<string, string | undefined>>
   deadlines: Deadlines
+  log: Log
   syscalls(): Syscalls
 }
 
@@ -130,7 +132,7 @@ export function createRunner(deps: RunnerDeps) {
       const { fn } = call
       try {
         checkArgs(fn, call.args)
-        const running = executionStorage().run(execution, () => invoke[fn.kind](call.requestId, JSON.stringify([call.args])))
+        const running = toItsEnd(execution, () => invoke[fn.kind](call.requestId, JSON.stringify([call.args])))
         const limit = fn.kind === 'action' ? deps.deadlines.actionMs : deps.deadlines.transactionMs
         // A nested call is under its caller's deadline.
         const text = await (execution.depth > 0 ? running : cutOff(clock, running, limit))
@@ -138,6 +140,7 @@ export function createRunner(deps: RunnerDeps) {
         checkResult(fn, value)
         return { value, logLines: execution.logs.lines, journal: execution.journal.next }
       } catch (error) {
+        if (execution.depth === 0) logFailure(deps.log, call, error)
         throw toFunctionError(error, execution.logs.lines)
       } finally {
         execution.closed = true
@@ -159,4 +162,23 @@ async function cutOff<T>(clock: Clock, running: Promise<T>, limitMs: number): Pr
   } finally {
     timer.abort()
   }
+}
+
+/**
+ * Runs the handler, then waits for a nested call it did not wait for: the nested call's savepoint must be closed before the
+ * caller's is. Calls that were still queued behind it are refused, because the execution has ended.
+ */
+async function toItsEnd<T>(execution: Execution, handler: () => Promise<T>): Promise<T> {
+  try {
+    return await executionStorage().run(execution, handler)
+  } finally {
+    execution.closed = true
+    while (execution.child) await execution.child
+  }
+}
+
+/** The stack stays on the server: clients get the message only. A ConvexError is an answer, not a fault. */
+function logFailure(log: Log, call: Call, error: unknown): void {
+  if (!(error instanceof Error) || error instanceof FunctionError || 'data' in error) return
+  log.warn('a function failed', { function: call.fn.path, requestId: call.requestId, error: error.stack ?? error.message })
 }

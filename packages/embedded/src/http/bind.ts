@@ -1,5 +1,5 @@
 /** Binding a server to a port, and giving it up without cutting running requests off. */
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { GuardOptions } from './guard.ts'
 
@@ -21,6 +21,12 @@ export interface Listening {
 /** `beforeClose` ends what would keep connections open for ever. */
 export async function bind(server: Server, options: ListenOptions, beforeClose: () => Promise<void>): Promise<Listening> {
   const { port = 0, host = '127.0.0.1' } = options
+  // A kept-alive connection whose last answer goes out after `close` began would hold it up until its idle timeout.
+  server.on('request', (_request, response: ServerResponse) => {
+    response.once('close', () => {
+      if (!server.listening) server.closeIdleConnections()
+    })
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(bindError(error, host, port)))
     server.listen(port, host, resolve)

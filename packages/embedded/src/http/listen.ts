@@ -35,6 +35,7 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
       }
       reply = await route({ engine, instanceName, request, url, principal })
     } catch (error) {
+      if (request.destroyed && !request.complete) return // the client hung up while it was sending
       reply = errorReply(engine, error)
     }
     if (origin !== null) {

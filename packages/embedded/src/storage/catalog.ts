@@ -47,6 +47,7 @@ const SYSTEM_TABLES: readonly (TableDefinition & { number: number })[] = [
   { number: 1, name: SCHEDULED, indexes: JOB_INDEXES, documentType: null },
   { number: 2, name: CRONS, indexes: JOB_INDEXES, documentType: null },
 ]
+const FORMAT = '1' // of the database file; a change that older code cannot read raises it
 const BACKFILL_BATCH = 1_000 // documents held in memory at once while an index is filled
 
 /** Where a document stands in an index. */
@@ -62,6 +63,7 @@ export function openCatalog(
 ): Catalog {
   connection.exec('BEGIN IMMEDIATE')
   try {
+    checkFormat(connection)
     const catalog = build(connection, tables, check)
     connection.exec('COMMIT')
     return catalog
@@ -170,4 +172,11 @@ function forEachDocument(connection: Connection, tableNumber: number, visit: (ro
     if (rows.length < BACKFILL_BATCH) return
     after = rows.at(-1)!['row'] as number
   }
+}
+
+function checkFormat(connection: Connection): void {
+  const found = connection.meta('format')
+  if (found === undefined) connection.setMeta('format', FORMAT)
+  else if (found !== FORMAT)
+    throw new Error(`This data folder has format ${found}, this version of the backend reads format ${FORMAT}.`)
 }

@@ -31,6 +31,9 @@ const DDL = `
   CREATE INDEX IF NOT EXISTS requests_at ON requests (at);
 `
 
+const WRITER_CACHE_KIB = 65_536
+const READER_CACHE_KIB = 16_384 // there are several, and the system caches the file anyway
+
 export type Connection = ReturnType<typeof openConnection>
 
 export interface ConnectionOptions {
@@ -48,7 +51,7 @@ export function openConnection(path: string, options: ConnectionOptions = {}) {
     )
     db.exec(DDL)
   }
-  db.exec('PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY')
+  db.exec(`PRAGMA cache_size = -${options.readOnly ? READER_CACHE_KIB : WRITER_CACHE_KIB}; PRAGMA temp_store = MEMORY`)
 
   const prepared = new Map<string, StatementSync>()
   const statement = (sql: string): StatementSync => {

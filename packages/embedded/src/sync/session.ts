@@ -19,6 +19,7 @@ export interface Session {
 }
 
 const PING_EVERY_MS = 15_000 // clients give up after 60 s without a message
+const MAX_SILENT_PINGS = 8 // 120 s without a pong, as in production
 const MAX_QUEUED_MUTATIONS = 1_000
 const MAX_REASON_BYTES = 123 // of a WebSocket close frame
 const CLOSE_BAD_MESSAGE = 1008
@@ -36,7 +37,9 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   // What the client asked for; the next transition reaches it.
   let wanted = { querySet: 0, identity: 0 }
   let removed: number[] = []
-  let owedTs = 0n
+  // Timestamp of a mutation that was answered and whose transition has not gone out. It must go out after the answer, even when
+  // the client has seen that timestamp already: its promise waits for the next transition.
+  let owedTs: bigint | null = null
   let refreshing = false
   const mutations: CallMessage[] = []
   let mutating = false
@@ -54,7 +57,7 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   }
 
   function behind(): boolean {
-    return version.querySet !== wanted.querySet || version.identity !== wanted.identity || version.ts < owedTs
+    return version.querySet !== wanted.querySet || version.identity !== wanted.identity || owedTs !== null
   }
 
   async function transition(): Promise<void> {
@@ -80,7 +83,8 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
             },
       )
     }
-    const moved = end.querySet !== version.querySet || end.identity !== version.identity || version.ts < owedTs
+    const pays = owedTs !== null && end.ts >= owedTs
+    const moved = end.querySet !== version.querySet || end.identity !== version.identity || pays
     if (modifications.length === 0 && !moved) return
     outbox.send({
       type: 'Transition',
@@ -90,6 +94,7 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
       serverTs: engine.clock.now(),
     })
     version = end
+    if (pays) owedTs = null
   }
 
   function modify(modification: QueryModification): void {
@@ -133,8 +138,8 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
       const dedupe = { session: sessionId!, request: requestId }
       const options = { identity: principal.identity, internal: false, requestId: call, dedupe }
       const { value, ts, logLines } = await core.call(udfPath, ['mutation'], parseArgs(args), options)
-      if (ts > owedTs) owedTs = ts
       outbox.send({ type: 'MutationResponse', requestId, success: true, result: value, ts: encodeTs(ts), logLines })
+      owedTs = owedTs === null || ts > owedTs ? ts : owedTs
       void refresh()
     } catch (error) {
       outbox.send({ type: 'MutationResponse', requestId, success: false, ts: null, ...failure(error, call) })
@@ -211,10 +216,16 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     )
   }
 
+  /** Tells the client we live, and finds out whether it does: a half-open connection would keep its queries running for ever. */
   async function keepAlive(): Promise<void> {
-    while (!ended.signal.aborted) {
+    let silent = 0
+    ws.on('pong', () => (silent = 0))
+    for (;;) {
       await engine.clock.sleep(PING_EVERY_MS, ended.signal).catch(() => {})
-      if (!ended.signal.aborted) outbox.send({ type: 'Ping' })
+      if (ended.signal.aborted) return
+      if (++silent > MAX_SILENT_PINGS) return ws.terminate()
+      ws.ping()
+      outbox.send({ type: 'Ping' })
     }
   }
 

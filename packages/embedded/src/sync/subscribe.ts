@@ -1,6 +1,7 @@
 /** A live query inside the process: no socket, no JSON frames. */
 import { ConvexError, jsonToConvex } from 'convex/values'
 import type { Engine } from '../engine.ts'
+import { ClosedError } from '../errors.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 
 export type Unsubscribe = () => void
@@ -29,7 +30,8 @@ export function subscribe(
         }
       }
     } catch (error) {
-      if (!closed) handlers.onError(error instanceof Error ? error : new Error(String(error)))
+      // A backend that closes ends its subscriptions; that is no news to whoever closed it.
+      if (!closed && !(error instanceof ClosedError)) handlers.onError(error instanceof Error ? error : new Error(String(error)))
     } finally {
       advancing = false
     }

@@ -1,6 +1,6 @@
 import { ConvexClient, ConvexHttpClient } from 'convex/browser'
 import { makeFunctionReference } from 'convex/server'
-import { ConvexError } from 'convex/values'
+import type { ConvexError } from 'convex/values'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { inMemory, onDisk, temporaryFolder } from '../../test/fixtures/backend.ts'

@@ -191,9 +191,12 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       connection.exec('SAVEPOINT nested')
       try {
         const result = await body()
+        open()
         connection.exec('RELEASE nested')
         return result
       } catch (error) {
+        // Cut off at the deadline: the whole transaction is already rolled back, and another one may hold the connection.
+        if (closed) throw error
         connection.exec('ROLLBACK TO nested')
         connection.exec('RELEASE nested')
         writes.length = mark

@@ -47,6 +47,34 @@ const m = {
       return 'returned'
     },
   }),
+  forgetsChild: mutationGeneric({
+    args: {},
+    handler: (ctx) => {
+      void ctx.runMutation(child, { k: 1, fail: true }).catch(() => {})
+      leaked.push(ctx.runMutation(child, { k: 2 }))
+      return 'returned'
+    },
+  }),
+  failsBesideChild: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      const middle = makeFunctionReference<'mutation', any>('m:failsWhileChildRuns')
+      await ctx.db.insert('anything', { k: 10 })
+      const failed = await ctx.runMutation(middle, {}).catch((error: Error) => error.message)
+      await ctx.db.insert('anything', { k: 11 })
+      return failed
+    },
+  }),
+  failsWhileChildRuns: internalMutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      await Promise.all([ctx.runMutation(child, { k: 1 }), Promise.reject(new Error('beside its child'))])
+    },
+  }),
+  hangsInChild: mutationGeneric({
+    args: {},
+    handler: (ctx) => ctx.runMutation(makeFunctionReference<'mutation', any>('m:hangs'), {}),
+  }),
   hangs: mutationGeneric({
     args: {},
     handler: async (ctx) => {
@@ -100,6 +128,19 @@ describe('nested mutations', () => {
     const backend = await inMemory({ functions })
     expect(await backend.mutation('m:parallel', {})).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
     expect(await backend.query('m:values', {})).toEqual([1, 1.5, 3, 3.5, 100])
+  })
+
+  it('a child nobody waited for ends before its caller does', async () => {
+    const backend = await inMemory({ functions })
+    expect(await backend.mutation('m:forgetsChild', {})).toBe('returned')
+    await expect(leaked.at(-1)).rejects.toThrow('has already ended') // it had not started when the caller returned
+    expect(await backend.query('m:values', {})).toEqual([])
+  })
+
+  it("a caller that fails while its child runs rolls back its own savepoint, not a stranger's", async () => {
+    const backend = await inMemory({ functions })
+    expect(await backend.mutation('m:failsBesideChild', {})).toBe('Uncaught Error: beside its child')
+    expect(await backend.query('m:values', {})).toEqual([10, 11])
   })
 
   it('nest eight deep and no deeper', async () => {
@@ -192,6 +233,17 @@ describe('the writer', () => {
 })
 
 describe('cut off and refused', () => {
+  it('a nested mutation that never ends takes its caller with it, and the next one is not disturbed', async () => {
+    const { clock, advance, sleepers } = createTestClock()
+    const backend = await inMemory({ functions, clock, autoSchedule: false })
+    const refused = expect(backend.mutation('m:hangsInChild', {})).rejects.toThrow('timed out')
+    await vi.waitFor(() => expect(sleepers()).toBe(1))
+    await advance(1_000)
+    await refused
+    expect(await backend.mutation('m:keepsWhatSucceeded', {})).toContain('child 1 failed')
+    expect(await backend.query('m:values', {})).toEqual([0, 2, 2.5])
+  })
+
   it('a mutation that never ends is cut at its deadline and the next one runs', async () => {
     const { clock, advance, sleepers } = createTestClock()
     const backend = await inMemory({ functions, clock, autoSchedule: false })

@@ -68,13 +68,23 @@ export function createWriter(deps: WriterDeps) {
   async function drain(): Promise<void> {
     // Start on a fresh microtask, so that callers of the same tick share the first batch too.
     await Promise.resolve()
-    while (queue.length > 0) {
-      if (queue[0]!.kind === 'read') await runRead(queue.shift()!)
-      else await runBatch()
-      if (deps.turn) await deps.turn()
-      deps.afterBatch()
+    try {
+      while (queue.length > 0) {
+        if (queue[0]!.kind === 'read') await runRead(queue.shift()!)
+        else await runBatch()
+        if (deps.turn) await deps.turn()
+        deps.afterBatch()
+      }
+    } catch (error) {
+      // Not even a rollback worked, so what the connection holds is unknown: nothing may be written through it again.
+      closed = true
+      const broken = new StorageError(`The database cannot be written any more: ${messageOf(error)}. Restart the backend.`, {
+        cause: error,
+      })
+      for (const item of queue.splice(0)) item.settle({ ok: false, error: broken })
+    } finally {
+      active = null
     }
-    active = null
   }
 
   async function runBatch(): Promise<void> {

@@ -2,7 +2,6 @@ import fc from 'fast-check'
 import { compareValues, convexToJson, getConvexSize, jsonToConvex, type Value } from 'convex/values'
 import { describe, expect, it } from 'vitest'
 import { decodeKey } from './decode-key.ts'
-import type { Json } from './json.ts'
 import { afterPrefix, encodeKey, justAfter } from './keys.ts'
 import { sizeOf } from './size.ts'
 
@@ -26,7 +25,7 @@ const { value } = fc.letrec<{ value: Value }>((tie) => ({
     fc.dictionary(field, tie('value'), { maxKeys: 3, noNullPrototype: true }),
   ),
 }))
-const json = (decoded: Value) => convexToJson(decoded) as Json
+const json = (decoded: Value) => convexToJson(decoded)
 
 describe('index keys', () => {
   it('order like the values they encode', () => {
