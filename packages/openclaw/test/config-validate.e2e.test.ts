@@ -36,6 +36,7 @@ describe.skipIf(entry === null)('generated configuration', () => {
     initialConfig({
       port,
       token: 'token-for-validation',
+      logFile: join(dir, 'openclaw.log'),
       model: chooseModel(settings),
       workspaceRoot: join(dir, 'workspaces'),
       agents: ['writer', 'seo-expert'].map((slug) => ({

@@ -1,6 +1,6 @@
 /** Small rules without effects. */
 import { describe, expect, it } from 'vitest'
-import { agentSections, isAgentSlug } from '../src/config/agents.ts'
+import { agentSections, isAgentSlug, serverName } from '../src/config/agents.ts'
 import { initialConfig } from '../src/config/initial.ts'
 import { chooseModel, modelEnv, modelsSection } from '../src/config/model.ts'
 import { GATEWAY_ERRORS, GatewayError } from '../src/errors.ts'
@@ -70,6 +70,13 @@ describe('configuration', () => {
     }
     expect(agents.entries.writer?.tools).toEqual({ alsoAllow: ['mc-writer__*'], deny: ['gateway'] })
     expect(agents.entries.editor?.tools).toEqual({ alsoAllow: ['mc-editor__*'], deny: ['gateway'] })
+  })
+
+  it('names of tools servers stay within what OpenClaw keeps, and stay apart', () => {
+    const long = ['a'.repeat(60) + 'x', 'a'.repeat(60) + 'y', 'writer'].map(serverName)
+    expect(Math.max(...long.map((name) => name.length))).toBe(30)
+    expect(new Set(long).size).toBe(3)
+    expect(serverName('writer')).toBe('mc-writer')
   })
 
   it('ids the gateway would change are refused', () => {

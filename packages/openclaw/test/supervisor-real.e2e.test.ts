@@ -3,6 +3,7 @@ import { systemClock } from '@mission-control/host/clock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createGateway } from '../src/official-gateway.ts'
 import { descendantsOf, startTimeOf } from '../src/supervisor/process-identity.ts'
+import { gatewayPaths } from '../src/supervisor/supervisor.ts'
 import { runTurn } from '../src/turn/run.ts'
 import { OPENCLAW_VERSION } from '../src/version.ts'
 import type { Owner } from './owner.ts'
@@ -30,7 +31,7 @@ describe.skipIf(entry === null).sequential('supervisor over the real gateway', (
   it('survives the death of its owner and is adopted with its turn in flight', async () => {
     const { stateDir, port, modelEnv = {} } = real.options
     const message = '[[gate:adopt]][[say:still here]]'
-    const config = real.options.config({ port, token: 'replaced' })
+    const config = real.options.config({ port, token: 'replaced', logFile: gatewayPaths(stateDir).openclawLog })
     owner = await startOwner({
       entry: entry ?? '',
       stateDir,

@@ -1,4 +1,6 @@
 /** One agent as an entry of the gateway configuration. Pure; used for the first file and for live patches alike. */
+import { createHash } from 'node:crypto'
+
 export interface AgentToolsServer {
   /** Where the agent's tools are served (MCP, streamable HTTP). */
   readonly url: string
@@ -24,9 +26,16 @@ export function isAgentSlug(text: string): boolean {
   return SLUG.test(text)
 }
 
-/** Name of the MCP server entry that belongs to one agent. */
+/** OpenClaw cuts the server's part of a tool name to 30 characters; a cut name would no longer match its allow-list entry. */
+const LONGEST_SERVER_NAME = 30
+const HASH_CHARACTERS = 8
+
+/** Name of the MCP server entry that belongs to one agent, and prefix of its tools (`<name>__<tool>`). */
 export function serverName(slug: string): string {
-  return `mc-${slug}`
+  const name = `mc-${slug}`
+  if (name.length <= LONGEST_SERVER_NAME) return name
+  const hash = createHash('sha256').update(slug).digest('hex').slice(0, HASH_CHARACTERS)
+  return `${name.slice(0, LONGEST_SERVER_NAME - HASH_CHARACTERS - 1)}-${hash}`
 }
 
 /**

@@ -14,6 +14,8 @@ export interface InitialConfig {
   readonly agents: readonly AgentEntry[]
   /** The agent OpenClaw runs its own chores as. Must be one of the agents, or the internal one when there are none yet. */
   readonly systemAgent?: string
+  /** OpenClaw's own log; it otherwise goes to a folder shared by every gateway of the machine. */
+  readonly logFile?: string
   /** Folder for the workspace of the internal agent that exists while the roster is empty. */
   readonly workspaceRoot: string
 }
@@ -37,6 +39,7 @@ export function initialConfig(options: InitialConfig): Record<string, unknown> {
       auth: { mode: 'token', token: options.token },
       controlUi: { enabled: false },
     },
+    ...(options.logFile === undefined ? {} : { logging: { file: options.logFile } }),
     discovery: { mdns: { mode: 'off' } },
     update: { checkOnStart: false },
     telemetry: { enabled: false },
@@ -48,6 +51,8 @@ export function initialConfig(options: InitialConfig): Record<string, unknown> {
       ownership: 'explicit',
       defaults: {
         ...(options.model === null ? {} : { model: { primary: modelRef(options.model) } }),
+        // Empty: none. Unset, OpenClaw has a smaller model of the provider write a recap of every turn, at the account's cost.
+        utilityModel: '',
         skipBootstrap: true,
         skills: [],
         heartbeat: { every: '0m' },

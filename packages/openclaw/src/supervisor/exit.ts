@@ -42,7 +42,7 @@ export function meaningOf({ code, signal, logTail }: Exit): ExitMeaning {
   return { code: 'GATEWAY_START_FAILED', message: `the gateway ended with ${how}: ${lastWords(logTail)}`, restart: true }
 }
 
-// eslint-disable-next-line no-control-regex -- the gateway colours its log
+/** The gateway colours its log. */
 const COLOUR = /\u001b\[[0-9;]*m/g
 const LAST_WORDS_CHARACTERS = 400
 

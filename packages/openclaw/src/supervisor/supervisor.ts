@@ -38,7 +38,7 @@ export interface SupervisorOptions {
   readonly stateDir: string
   readonly port: number
   /** The configuration wanted at a start. Only read while the gateway is not running. */
-  readonly config: (gateway: { readonly port: number; readonly token: string }) => Readonly<Record<string, unknown>>
+  readonly config: (gateway: GatewayFacts) => Readonly<Record<string, unknown>>
   /** Our environment; only an allow-list of it is passed on. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** Variables for the model provider. */
@@ -48,9 +48,19 @@ export interface SupervisorOptions {
   readonly startGraceMs?: number
 }
 
+/** What the supervisor decides and a configuration has to repeat: the options of `initialConfig` of the same names. */
+export interface GatewayFacts {
+  readonly port: number
+  readonly token: string
+  readonly logFile: string
+}
+
 export interface GatewayPaths {
   readonly config: string
+  /** What the process prints. */
   readonly log: string
+  /** What OpenClaw logs. It rotates this file itself. */
+  readonly openclawLog: string
   readonly record: string
   readonly token: string
   readonly home: string
@@ -60,6 +70,7 @@ export function gatewayPaths(stateDir: string): GatewayPaths {
   return {
     config: join(stateDir, 'openclaw.json'),
     log: join(stateDir, 'gateway.log'),
+    openclawLog: join(stateDir, 'openclaw.log'),
     record: join(stateDir, 'gateway.process.json'),
     token: join(stateDir, 'gateway.token'),
     home: join(stateDir, 'home'),
@@ -162,7 +173,10 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
       )
     }
     await mkdir(paths.home, { recursive: true })
-    await prepareConfigFile(paths.config, options.config({ port: options.port, token: options.token }))
+    await prepareConfigFile(
+      paths.config,
+      options.config({ port: options.port, token: options.token, logFile: paths.openclawLog }),
+    )
     signal.throwIfAborted()
     const begun = clock.monotonic()
     const child = await startProcess({
