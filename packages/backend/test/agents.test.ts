@@ -120,6 +120,33 @@ onEachEngine('a paused agent', (open) => {
   })
 })
 
+onEachEngine('a pause taken back before all its steps have run', (open) => {
+  it('leaves no head waiting', async () => {
+    const world = await createWorld(await open())
+    await manyLanes(world, 230)
+    const agent = { accountId: world.accountId, agentId: world.engineer }
+    await world.ada.mutation(api.agents.pause, agent)
+    await world.ada.mutation(api.agents.resume, agent)
+    await world.backend.finishScheduled()
+    const states = await world.backend.run(async (ctx) => (await ctx.db.query('deliveries').collect()).map(({ state }) => state))
+    expect(new Set(states)).toEqual(new Set(['ready']))
+  })
+})
+
+/** An item in each of many lanes of the engineer. */
+async function manyLanes(world: World, count: number): Promise<void> {
+  await world.backend.run(async (ctx) => {
+    const { enqueue } = await import('../convex/model/enqueue.js')
+    const [agent, task] = [await ctx.db.get(world.engineer), await ctx.db.get(world.taskId)]
+    if (!agent || !task) throw new Error('no rows')
+    const { _id, _creationTime, ...fields } = task
+    for (let n = 0; n < count; n++) {
+      const taskId = await ctx.db.insert('tasks', fields)
+      await enqueue(ctx, { type: 'mention', agent, taskId, messageId: null, depth: 0 })
+    }
+  })
+}
+
 onEachEngine('a removed agent', (open) => {
   it('loses its queue; its running turn is aborted and posts nothing; its tasks fall back', async () => {
     const world = await createWorld(await open())
@@ -152,17 +179,7 @@ onEachEngine('a removed agent', (open) => {
 
   it('closes more lanes than one step may change', async () => {
     const world = await createWorld(await open())
-    const lanes = 230
-    await world.backend.run(async (ctx) => {
-      const { enqueue } = await import('../convex/model/enqueue.js')
-      const [agent, task] = [await ctx.db.get(world.engineer), await ctx.db.get(world.taskId)]
-      if (!agent || !task) throw new Error('no rows')
-      const { _id, _creationTime, ...fields } = task
-      for (let n = 0; n < lanes; n++) {
-        const taskId = await ctx.db.insert('tasks', fields)
-        await enqueue(ctx, { type: 'mention', agent, taskId, messageId: null, depth: 0 })
-      }
-    })
+    await manyLanes(world, 230)
     await world.ada.mutation(api.agents.remove, { accountId: world.accountId, agentId: world.engineer })
     await world.backend.finishScheduled()
     const left = await world.backend.run(async (ctx) => ({

@@ -20,6 +20,8 @@ describe('on the way from commit to claim', () => {
   let world: World
   /** Traces of one call each, all made from states in which they could have run side by side. */
   let post: Traced
+  /** Into the very lane, and so the very thread, that the claim is about. */
+  let postToLane: Traced
   let claim: Traced
   let settle: Traced
   let checkIn: Traced
@@ -50,6 +52,9 @@ describe('on the way from commit to claim', () => {
     post = await backend.engine.withIdentity(identityOf('Ada')).trace(api.messages.post, {
       ...{ accountId, taskId: c, content: '@engineer a third one' },
     })
+    postToLane = await backend.engine.withIdentity(identityOf('Ada')).trace(api.messages.post, {
+      ...{ accountId, taskId: a, content: '@engineer one more' },
+    })
     claim = await trace(api.service.notifications.claim, { ...service, epoch, ids: [toClaim.id] })
     expect((claim.result as { items: unknown[] }).items).toHaveLength(1)
     settle = await trace(api.service.notifications.settle, {
@@ -69,7 +74,11 @@ describe('on the way from commit to claim', () => {
   })
 
   it('a claim conflicts with no message and no settle', () => {
-    for (const other of [post, settle]) expect(conflicts(other, claim)).toBe(false)
+    for (const other of [post, postToLane, settle]) expect(conflicts(other, claim)).toBe(false)
+  })
+
+  it('a message into the lane that is just being claimed does not conflict either', () => {
+    for (const other of [claim, checkIn]) expect(conflicts(other, postToLane)).toBe(false)
   })
 
   it('a settle conflicts with no message, claim or check-in', () => {

@@ -7,6 +7,7 @@ import { getFunctionName } from 'convex/server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { api, internal } from '../convex/_generated/api.js'
 import type { Id, TableNames } from '../convex/_generated/dataModel.js'
+import { hashToken } from '../convex/lib/tokens.js'
 import schema from '../convex/schema.js'
 import type { Caller } from './harness/backend.ts'
 import type { EmbeddedBackend } from './harness/embedded.ts'
@@ -237,6 +238,20 @@ async function idsOf(world: World): Promise<Ids> {
   const taskIdByName = { taskId: taskId as Id<'tasks'> }
   return { byTable, byName: { ...byName, ...taskIdByName } }
 }
+
+it('compares the whole hash, not only the digits it looks up', async () => {
+  const backend = await openEmbedded(functions)
+  try {
+    const world = await createWorld(backend)
+    const guess = `mcs_${world.accountId}_${'A'.repeat(43)}`
+    const { lookup } = hashToken(guess)
+    await backend.run((ctx) => ctx.db.patch(world.tokenId, { lookup }))
+    const refused = backend.query(api.service.notifications.ready, { ...world.service, serviceToken: guess })
+    await expect(refused.catch(errorCode)).resolves.toBe('TOKEN_REFUSED')
+  } finally {
+    await backend.close()
+  }
+})
 
 it('calls functions by the names the generated api gives them', () => {
   expect(getFunctionName(api.service.notifications.claim)).toBe('service/notifications:claim')

@@ -10,7 +10,7 @@ import { now } from '../lib/clock.js'
 import { findOwned } from '../lib/owned.js'
 import { applyEvent } from './apply.js'
 import type { ItemRows } from './claimedItem.js'
-import { claimedItem } from './claimedItem.js'
+import { CLAIM_READ_CHARS, claimedItem } from './claimedItem.js'
 import { HOLD_PAUSED } from './enqueue.js'
 import { isFinished } from './followUp.js'
 import type { Item } from './lanes.js'
@@ -18,7 +18,13 @@ import type { Item } from './lanes.js'
 /** Claims what can be claimed of the named items; the others are left out, skipped or parked, each by its rule. */
 export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids: readonly string[]): Promise<ClaimResult> {
   const result: ClaimResult = { items: [], notDueInMs: null }
+  const budget = { chars: CLAIM_READ_CHARS }
   for (const id of new Set(ids)) {
+    if (budget.chars <= 0) {
+      // The others are still ready: the runtime may claim again at once.
+      result.notDueInMs = 0
+      break
+    }
     const item = await findOwned(ctx, runtime.accountId, 'deliveries', id)
     if (item?.state !== 'ready') continue
     if (item.dueAt > now()) {
@@ -31,7 +37,7 @@ export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids
     else if (rows.agent) {
       const claimed = await applyEvent(ctx, item, { type: 'claim', epoch: runtime.epoch })
       if (claimed.kind === 'changed') {
-        result.items.push(await claimedItem(ctx, claimed.item, claimed.reconcile, { ...rows, agent: rows.agent }))
+        result.items.push(await claimedItem(ctx, claimed.item, claimed.reconcile, { ...rows, agent: rows.agent }, budget))
       }
     }
   }

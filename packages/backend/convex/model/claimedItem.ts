@@ -12,8 +12,18 @@ export interface ItemRows {
   readonly message: Doc<'messages'> | null
 }
 
-/** Characters of thread text read per item before the search for older messages ends: a transaction may read 16 MiB. */
+/** Characters of thread text read per item before the search for older messages ends. */
 const THREAD_READ_CHARS = 150_000
+/**
+ * Characters of text that one claim reads before it leaves the rest of its ids for the next: a transaction may read 16 MiB, a
+ * character may take 3 bytes, and the item that crosses the line may bring half a million more.
+ */
+export const CLAIM_READ_CHARS = 4_000_000
+
+/** What is left to read in this transaction. */
+export interface ReadBudget {
+  chars: number
+}
 
 /** Draws the turn's code (kept when the turn may already have been sent with it) and builds the answer. */
 export async function claimedItem(
@@ -21,11 +31,14 @@ export async function claimedItem(
   claimed: Item,
   reconcile: boolean,
   { agent, task, message }: ItemRows,
+  budget: ReadBudget,
   heartbeat: HeartbeatContext | null = null,
 ): Promise<ClaimedItem> {
   const turnCode = reconcile && claimed.turnCode !== null ? claimed.turnCode : drawTurnCode()
   if (turnCode !== claimed.turnCode) await ctx.db.patch(claimed._id, { turnCode })
   const thread = task ? await readThread(ctx, claimed, task, message) : []
+  const texts = [task?.description, message?.content, ...thread.map(({ content }) => content)]
+  budget.chars -= texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
   return {
     id: claimed._id,
     fence: claimed.fence,

@@ -8,7 +8,7 @@ import { findOwned } from '../lib/owned.js'
 import { cutToBytes } from '../lib/text.js'
 import { applyEvent } from './apply.js'
 import { shortenLease } from './claim.js'
-import { claimedItem } from './claimedItem.js'
+import { CLAIM_READ_CHARS, claimedItem } from './claimedItem.js'
 import { activate, append } from './enqueue.js'
 import { ensureLane } from './lanes.js'
 import { findPresence, setPresence } from './presence.js'
@@ -87,9 +87,8 @@ export async function beginHeartbeat(
   if (claimed.kind !== 'changed') throw new Error('A fresh heartbeat could not be claimed.')
   await shortenLease(ctx, runtime)
   const context = await heartbeatContext(ctx, agent, tasks)
-  return {
-    item: await claimedItem(ctx, claimed.item, claimed.reconcile, { agent, task: focus, message: null }, context),
-  }
+  const rows = { agent, task: focus, message: null }
+  return { item: await claimedItem(ctx, claimed.item, claimed.reconcile, rows, { chars: CLAIM_READ_CHARS }, context) }
 }
 
 /** In progress before assigned, then by priority, then oldest first. */
