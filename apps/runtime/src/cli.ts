@@ -3,7 +3,11 @@
  * `--help` and `--version` cost nothing.
  */
 import { readFileSync } from 'node:fs'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import type { CheckOptions } from './commands/check.ts'
+import type { SyncOnceOptions } from './commands/sync-once.ts'
+import { PASS_PARTS as PARTS } from './sync-once/report.ts'
+import type { PassPart } from './sync-once/report.ts'
 import type { CommandIo, CommonOptions } from './commands/context.ts'
 import { helpText } from './config/document.ts'
 import { LOG_LEVELS } from './config/variables.ts'
@@ -53,7 +57,30 @@ function program(finish: (code: number) => void): Command {
     .description('run until SIGTERM or SIGINT')
     .addHelpText('after', `\n${helpText()}`)
     .action(async (options: CommonOptions) => finish(await (await import('./commands/start.ts')).start(options, io())))
+
+  common(main.command('check'), 'mission-control-runtime check --json')
+    .description('look at everything a runtime needs; changes nothing')
+    .option('--json', 'one JSON object')
+    .option('--strict', `exit ${EXIT.degraded} when there are warnings`)
+    .addHelpText('after', `\nExit: 0 ok, 3 configuration, 4 authentication, 5 unreachable, 1 other, 6 warnings under --strict`)
+    .action(async (options: CheckOptions) => finish(await (await import('./commands/check.ts')).check(options, io())))
+
+  common(main.command('sync-once'), 'mission-control-runtime sync-once --only agents --dry-run')
+    .description('one pass of the loops, for debugging; beside a running runtime it only looks')
+    .option('--only <parts>', 'agents, delivery, heartbeats, health; separated by commas', partsOf)
+    .option('--dry-run', 'say what would be done')
+    .option('--json', 'one JSON object')
+    .option('--take-over', 'take the place of the runtime that runs on this data folder')
+    .action(async (options: SyncOnceOptions) => finish(await (await import('./commands/sync-once.ts')).syncOnce(options, io())))
   return main
+}
+
+function partsOf(text: string): PassPart[] {
+  return text.split(',').map((name) => {
+    const part = PARTS.find((known) => known === name.trim())
+    if (part === undefined) throw new InvalidArgumentError(`Choose from ${PARTS.join(', ')}.`)
+    return part
+  })
 }
 
 async function main(): Promise<number> {

@@ -44,6 +44,9 @@ export function openDataDir(folder: string, random: Random): DataDir {
   }
 }
 
+/** The identity of a folder that somebody else may hold; `null` before its first use. */
+export const readInstanceId = (folder: string): string | null => read(path.join(folder, 'instance-id'))
+
 function takeLock(folder: string): DatabaseSync {
   const file = path.join(folder, 'runtime.lock')
   const pidFile = path.join(folder, 'runtime.pid')

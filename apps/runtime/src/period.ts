@@ -27,6 +27,10 @@ export interface LoopSettings {
   readonly turnTimeoutMs: number
 }
 
+/** What a period may do; a full runtime does all of it. */
+export type Part = 'agents' | 'delivery' | 'heartbeats'
+export const ALL_PARTS: ReadonlySet<Part> = new Set<Part>(['agents', 'delivery', 'heartbeats'])
+
 export interface LoopDeps {
   readonly brain: Brain
   readonly turns: Turns
@@ -46,6 +50,8 @@ export interface Period {
   readonly heartbeats: Heartbeats
   readonly sync: AgentSync
   readonly checkIn: CheckIn
+  /** The backend's clock, ms since the epoch. */
+  backendNow(): number
   signals(signals: Signals): void
   /** Resolves when the period is over: superseded and all turns ended, or drained. */
   readonly over: Promise<'superseded' | 'drained'>
@@ -59,7 +65,7 @@ export interface Period {
 /** An overdue head that nobody claimed for this long: the subscription has missed it. */
 const OVERDUE_MS = 1_000
 
-export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, deps: LoopDeps): Period {
+export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, deps: LoopDeps, parts = ALL_PARTS): Period {
   const { brain, turns, clock, log, conditions, settings } = deps
   const { epoch } = hello
   const work = new AbortController()
@@ -123,9 +129,9 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     epoch,
     held: () => delivery.held(),
     // A runtime that drains begins nothing.
-    due: () => (work.signal.aborted ? [] : heartbeats.due()),
+    due: () => (work.signal.aborted || !parts.has('heartbeats') ? [] : heartbeats.due()),
     nextDueAt() {
-      const at = work.signal.aborted ? null : heartbeats.nextAt()
+      const at = work.signal.aborted || !parts.has('heartbeats') ? null : heartbeats.nextAt()
       return at === null ? null : at - backendNow() + clock.monotonic()
     },
     reasons: () => conditions.reasons(),
@@ -158,7 +164,12 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     if (up) sync.lookAgain()
   })
   const conditionChanged = conditions.onChange(() => checkIn.within(1_000))
-  const loops = Promise.all([delivery.run(work.signal), sync.run(work.signal), checkIn.run(life.signal)])
+  const loops = Promise.all([
+    delivery.run(work.signal, { claims: parts.has('delivery') }),
+    // Heartbeats need the roster, turns need their agents in the gateway.
+    sync.run(work.signal),
+    checkIn.run(life.signal),
+  ])
   loops.catch((error: unknown) => over.reject(error))
   void over.promise
     .catch(() => undefined)
@@ -175,6 +186,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     sync,
     checkIn,
     over: over.promise,
+    backendNow,
     signals(signals) {
       delivery.setPaused(signals.paused || signals.command === 'drain')
       sync.rosterVersion(signals.rosterVersion)

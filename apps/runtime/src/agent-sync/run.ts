@@ -34,7 +34,10 @@ export interface AgentSyncStatus {
   /** Wall clock, ms; `null` before the first complete pass. */
   readonly lastSyncAt: number | null
   readonly lastError: string | null
+  /** Of the last pass. */
   readonly counts: SyncCounts | null
+  /** Over all passes that reached the gateway; `unchanged` and `failed` as of the last. */
+  readonly totals: SyncCounts | null
 }
 
 export interface AgentSync {
@@ -65,7 +68,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
   let dirty = true
   let failures = 0
   let running = false
-  let status: Omit<AgentSyncStatus, 'running'> = { lastSyncAt: null, lastError: null, counts: null }
+  let status: Omit<AgentSyncStatus, 'running'> = { lastSyncAt: null, lastError: null, counts: null, totals: null }
 
   async function pass(signal: AbortSignal): Promise<void> {
     running = true
@@ -97,7 +100,10 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
     const lastError =
       [...errors].map(([slug, reason]) => `${slug}: ${reason}`).join('; ') ||
       (gatewayMissing ? 'the gateway is not there yet' : null)
-    status = { lastSyncAt: lastError === null ? clock.now() : status.lastSyncAt, lastError, counts }
+    const before = status.totals ?? { added: 0, updated: 0, removed: 0 }
+    const sum = { added: before.added + counts.added, updated: before.updated + counts.updated, removed: before.removed + counts.removed }
+    const totals = gatewayMissing ? status.totals : { ...counts, ...sum }
+    status = { lastSyncAt: lastError === null ? clock.now() : status.lastSyncAt, lastError, counts, totals }
     const line = { ...counts, rosterVersion, ...(lastError === null ? {} : { lastError }) }
     if (errors.size > 0) log.warn(line, 'agent sync')
     else log.info(line, 'agent sync')

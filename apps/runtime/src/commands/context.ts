@@ -37,8 +37,9 @@ export function configOf(env: Env, io: CommandIo): LoadedConfig {
   return loadConfig(env, io.version)
 }
 
-export function logFor(level: string, io: CommandIo): Log {
-  return createLog({ level, now: () => systemClock.now(), colour: io.isTerminal && !io.env['NO_COLOR'], pretty: io.isTerminal })
+/** @param out stderr for commands whose stdout is their answer */
+export function logFor(level: string, io: CommandIo, out: NodeJS.WritableStream = process.stdout): Log {
+  return createLog({ level, now: () => systemClock.now(), colour: io.isTerminal && !io.env['NO_COLOR'], pretty: io.isTerminal }, out)
 }
 
 /** Prints what is wrong with the environment, one sentence per line. */

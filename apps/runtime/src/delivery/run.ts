@@ -33,8 +33,8 @@ export interface DeliveryDeps extends ItemDeps {
 export const GATEWAY_PATIENCE_MS = 120_000
 
 export interface Delivery {
-  /** Runs until `signal` aborts; claims nothing after that. Items in flight go on. */
-  run(signal: AbortSignal): Promise<void>
+  /** Runs until `signal` aborts; claims nothing after that. Items in flight go on. Without `claims` it only runs what it is given. */
+  run(signal: AbortSignal, options?: { readonly claims: boolean }): Promise<void>
   /**
    * Runs an item that is claimed by another call (a heartbeat), if a slot is free that no waiting delivery wants. The slot is
    * kept for it while `claim` runs.
@@ -168,7 +168,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   }
 
   return {
-    async run(signal) {
+    async run(signal, { claims } = { claims: true }) {
       const gatewayIs = ({ up, reason }: { up: boolean; reason: string | null }) => {
         breaker.gateway(up, reason)
         sleeper.nudge()
@@ -185,7 +185,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
         }),
       ]
       try {
-        await Promise.all([claimLoop(signal), pollLoop(signal), downLoop(signal)])
+        await Promise.all([...(claims ? [claimLoop(signal), pollLoop(signal)] : []), downLoop(signal)])
       } finally {
         for (const stop of stops) stop()
       }
