@@ -117,7 +117,7 @@ describe('bad input', () => {
     expect((await post('/api/query', 'x'.repeat(17 * 1024 * 1024))).status).toBe(413)
     const socket = connect(port, '127.0.0.1')
     socket.write('POST /api/query HTTP/1.1\r\nhost: localhost\r\ncontent-length: 99999999\r\n\r\nx')
-    const [answer] = (await new Promise((resolve) => socket.once('data', (data) => resolve([data.toString()]))))
+    const answer = await new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())))
     expect(answer).toContain('413')
     socket.destroy()
     const garbage = connect(port, '127.0.0.1')

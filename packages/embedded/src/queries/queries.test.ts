@@ -103,6 +103,24 @@ describe('operators', () => {
     expect(ks(await read((db) => db.query('anything').filter(predicate).collect()))).toEqual(expected)
   })
 
+  it('rows read ahead are read again after a write', async () => {
+    const { read } = await withNumbers(4)
+    const seen = await read(async (db) => {
+      const rows: Row[] = await db.query('anything').withIndex('by_k').collect()
+      const found: number[] = []
+      for await (const row of db.query('anything').withIndex('by_k')) {
+        found.push(row.k)
+        if (row.k === 0) {
+          await db.delete(rows[1]!._id)
+          await db.insert('anything', { k: 0.5 })
+          await db.patch(rows[3]!._id, { k: 9 })
+        }
+      }
+      return found
+    })
+    expect(seen).toEqual([0, 0.5, 2, 9])
+  })
+
   it('a cursor sees what its own mutation writes while it runs', async () => {
     const { read } = await withNumbers(3)
     const seen = await read(async (db) => {

@@ -116,6 +116,14 @@ describe('scheduled functions', () => {
     expect(await backend.query('s:notes', {})).toEqual([2])
   })
 
+  it('a cancel that commits after the job was found but before it ran wins', async () => {
+    const backend = await inMemory({ functions })
+    const id = await backend.mutation('s:schedule', later('s:note', { k: 1 }, 0))
+    await Promise.all([backend.finishScheduled(), backend.mutation('s:cancel', { id } as any)])
+    expect(await backend.query('s:job', { id })).toMatchObject({ state: { kind: 'canceled' } })
+    expect(await backend.query('s:notes', {})).toEqual([])
+  })
+
   it('actions schedule too, queries cannot be scheduled', async () => {
     const backend = await inMemory({ functions })
     await backend.action('s:scheduleFromAction', {})

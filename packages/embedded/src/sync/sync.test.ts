@@ -1,9 +1,10 @@
 import { ConvexClient, ConvexHttpClient } from 'convex/browser'
-import { makeFunctionReference } from 'convex/server'
+import { makeFunctionReference, queryGeneric } from 'convex/server'
 import type { ConvexError } from 'convex/values'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { inMemory, onDisk, temporaryFolder } from '../../test/fixtures/backend.ts'
+import { schema } from '../../test/fixtures/functions.ts'
 import type { EmbeddedConvex } from '../index.ts'
 import { encodeTs } from '../http/routes.ts'
 
@@ -80,6 +81,27 @@ describe.each([
     for (const result of seen) expect(result).toEqual(truth.slice(0, result.length)) // every update was some past state
     expect(seen.map((result) => result.length)).toEqual(seen.map((result) => result.length).toSorted((x, y) => x - y))
   })
+})
+
+it('a commit that lands while a query runs makes it run again', async () => {
+  const gate = Promise.withResolvers<void>()
+  let runs = 0
+  const slow = queryGeneric({
+    args: {},
+    handler: async (ctx) => {
+      const rows = await ctx.db.query('anything').collect()
+      runs++
+      if (runs === 1) await gate.promise
+      return rows.length
+    },
+  })
+  const backend = await onDisk({ functions: { schema, modules: { m: { slow } } }, autoSchedule: false })
+  const seen: unknown[] = []
+  backend.onUpdate('m:slow', {}, (value) => seen.push(value))
+  await vi.waitFor(() => expect(runs).toBe(1))
+  await backend.run((ctx) => ctx.db.insert('anything', { k: 1 }))
+  gate.resolve()
+  await vi.waitFor(() => expect(seen).toEqual([0, 1]))
 })
 
 it('acts as a user with the admin key', async () => {

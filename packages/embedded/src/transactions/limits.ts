@@ -55,12 +55,10 @@ export function createUsage() {
     scheduledFunctions: 0,
     scheduledBytes: 0,
   }
-  return {
-    usage,
-    /** Counts, and throws the error production would throw when a cap is passed. */
-    count(what: keyof Usage, amount = 1): void {
-      usage[what] += amount
-      if (usage[what] > LIMITS[what]) throw new FunctionError(MESSAGES[what](LIMITS[what]))
-    },
+  /** Counts, and throws the error production would throw when a cap is passed. */
+  const count = (what: keyof Usage, amount = 1): void => {
+    usage[what] += amount
+    if (usage[what] > LIMITS[what]) throw new FunctionError(MESSAGES[what](LIMITS[what]))
   }
+  return { usage, count }
 }

@@ -8,6 +8,13 @@ import type { Connection } from '../storage/connection.ts'
 
 const child = makeFunctionReference<'mutation', any>('m:child')
 const leaked: Promise<unknown>[] = []
+const pauses = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+async function writesMeanwhile(ctx: any): Promise<void> {
+  for (let turn = 0; turn < 30; turn++) {
+    await Promise.resolve()
+    await ctx.db.insert('anything', { k: 100 })
+  }
+}
 const m = {
   child: internalMutationGeneric({
     args: { k: v.number(), fail: v.optional(v.boolean()) },
@@ -32,9 +39,9 @@ const m = {
     args: {},
     handler: async (ctx) => {
       const results = await Promise.allSettled([
-        ctx.runMutation(child, { k: 1 }),
         ctx.runMutation(child, { k: 2, fail: true }),
-        ctx.db.insert('anything', { k: 100 }),
+        writesMeanwhile(ctx), // must not vanish with the child that fails meanwhile
+        ctx.runMutation(child, { k: 1 }),
         ctx.runMutation(child, { k: 3 }),
       ])
       return results.map((result) => result.status)
@@ -74,6 +81,19 @@ const m = {
   hangsInChild: mutationGeneric({
     args: {},
     handler: (ctx) => ctx.runMutation(makeFunctionReference<'mutation', any>('m:hangs'), {}),
+  }),
+  pauses: internalMutationGeneric({
+    args: { k: v.number() },
+    handler: async (ctx, { k }) => {
+      await ctx.db.insert('anything', { k })
+      await pauses[k]!.promise
+    },
+  }),
+  pausesInChild: mutationGeneric({
+    args: { k: v.number() },
+    handler: async (ctx, args) => {
+      await ctx.runMutation(makeFunctionReference<'mutation', any>('m:pauses'), args)
+    },
   }),
   hangs: mutationGeneric({
     args: {},
@@ -126,8 +146,8 @@ describe('nested mutations', () => {
 
   it('parallel children run one after another, and the parent waits for them', async () => {
     const backend = await inMemory({ functions })
-    expect(await backend.mutation('m:parallel', {})).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled'])
-    expect(await backend.query('m:values', {})).toEqual([1, 1.5, 3, 3.5, 100])
+    expect(await backend.mutation('m:parallel', {})).toEqual(['rejected', 'fulfilled', 'fulfilled', 'fulfilled'])
+    expect(await backend.query('m:values', {})).toEqual([1, 1.5, 3, 3.5, ...Array(30).fill(100)])
   })
 
   it('a child nobody waited for ends before its caller does', async () => {
@@ -242,6 +262,22 @@ describe('cut off and refused', () => {
     await refused
     expect(await backend.mutation('m:keepsWhatSucceeded', {})).toContain('child 1 failed')
     expect(await backend.query('m:values', {})).toEqual([0, 2, 2.5])
+  })
+
+  it("a nested mutation that goes on after it was cut off leaves the next one's savepoint alone", async () => {
+    const { clock, advance, sleepers } = createTestClock()
+    const backend = await inMemory({ functions, clock, autoSchedule: false })
+    const refused = expect(backend.mutation('m:pausesInChild', { k: 0 })).rejects.toThrow('timed out')
+    await vi.waitFor(() => expect(sleepers()).toBe(1))
+    await advance(1_000)
+    await refused
+    const next = backend.mutation('m:pausesInChild', { k: 1 })
+    await vi.waitFor(() => expect(sleepers()).toBe(1)) // it holds its savepoint now
+    pauses[0]!.resolve()
+    await advance(1)
+    pauses[1]!.resolve()
+    await next
+    expect(await backend.query('m:values', {})).toEqual([1])
   })
 
   it('a mutation that never ends is cut at its deadline and the next one runs', async () => {
