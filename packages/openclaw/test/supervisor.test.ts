@@ -212,6 +212,16 @@ describe('supervisor', () => {
     expect(await starts()).toBe(2)
   })
 
+  it('does not start again what ended by itself over its configuration', async () => {
+    await plan('run')
+    const host = await open()
+    await host.start()
+    process.kill(host.status().pid ?? 0, 'SIGUSR2')
+    await until(() => host.status().state === 'failed')
+    expect(host.status().lastError?.message).toContain('edited while running')
+    expect(await starts()).toBe(1)
+  })
+
   it('a repaired configuration can be started by hand', async () => {
     await plan('config', 'run')
     const host = await open()
