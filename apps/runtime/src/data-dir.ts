@@ -5,10 +5,15 @@
  * `kill -9` included, so there is no stale lock to clean up, and a new process of the same folder proves the old one dead. The pid
  * beside it is only there to be named in the error.
  */
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Random } from '@mission-control/shared/clock'
+
+const LOCK_FILE = 'runtime.lock'
+const PID_FILE = 'runtime.pid'
+/** Somebody who only looks whether the folder is held has it for less than this. */
+const PROBE_PATIENCE_MS = 200
 
 export interface DataDir {
   readonly path: string
@@ -47,10 +52,29 @@ export function openDataDir(folder: string, random: Random): DataDir {
 /** The identity of a folder that somebody else may hold; `null` before its first use. */
 export const readInstanceId = (folder: string): string | null => read(path.join(folder, 'instance-id'))
 
+/**
+ * Whether a runtime holds the folder: asks the lock, not the pid file, which may name a process long dead.
+ * @returns its pid, `unknown` when it has not been written yet, `null` when nobody holds it
+ */
+export function holderOf(folder: string): number | 'unknown' | null {
+  const file = path.join(folder, LOCK_FILE)
+  if (!existsSync(file)) return null
+  const probe = new DatabaseSync(file, { timeout: 0 })
+  try {
+    probe.exec('BEGIN EXCLUSIVE; ROLLBACK')
+    return null
+  } catch {
+    const pid = Number(read(path.join(folder, PID_FILE)))
+    return Number.isInteger(pid) && pid > 0 ? pid : 'unknown'
+  } finally {
+    probe.close()
+  }
+}
+
 function takeLock(folder: string): DatabaseSync {
-  const file = path.join(folder, 'runtime.lock')
-  const pidFile = path.join(folder, 'runtime.pid')
-  const lock = new DatabaseSync(file, { timeout: 0 })
+  const file = path.join(folder, LOCK_FILE)
+  const pidFile = path.join(folder, PID_FILE)
+  const lock = new DatabaseSync(file, { timeout: PROBE_PATIENCE_MS })
   try {
     chmodSync(file, 0o600)
     lock.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')

@@ -1,13 +1,11 @@
 /** This machine: Node, folders, ports. Changes nothing. */
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import path from 'node:path'
-import { isAlive } from '@mission-control/host/processes'
 import { portTaken } from '@mission-control/host/ports'
 import { OPENCLAW_MIN_NODE } from '@mission-control/openclaw/version'
 import { isRecentEnough } from '@mission-control/openclaw/supervisor/supervisor'
-import type { RuntimeConfig } from '../config/load.ts'
 import type { CheckResult } from './result.ts'
 import { fail, pass } from './result.ts'
 
@@ -29,17 +27,7 @@ export function checkFolder(name: string, folder: string, variable: string): Che
   }
 }
 
-/** The pid of the runtime that holds the data folder, as far as one can tell without taking the lock. */
-export function runningRuntime({ dataDir }: RuntimeConfig): number | null {
-  try {
-    const pid = Number(readFileSync(path.join(dataDir, 'runtime.pid'), 'utf8'))
-    return Number.isInteger(pid) && pid > 0 && isAlive(pid) ? pid : null
-  } catch {
-    return null
-  }
-}
-
-export async function checkPort(name: string, port: number, host: string, variable: string, running: number | null): Promise<CheckResult> {
+export async function checkPort(name: string, port: number, host: string, variable: string, running: number | 'unknown' | null): Promise<CheckResult> {
   if (port === 0) return pass(name, 'a free port is picked at the start')
   const probe = createServer()
   try {

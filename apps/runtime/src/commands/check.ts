@@ -2,12 +2,13 @@
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import { checkReachable, checkToken } from '../check/backend.ts'
 import { checkGateway, checkInstallation, checkModel } from '../check/gateway.ts'
-import { checkFolder, checkNode, checkPort, runningRuntime } from '../check/machine.ts'
+import { checkFolder, checkNode, checkPort } from '../check/machine.ts'
 import type { CheckResult } from '../check/result.ts'
 import { exitCodeOf, fail, formatResult, pass, warn } from '../check/result.ts'
 import type { Env, LoadedConfig, RuntimeConfig } from '../config/load.ts'
 import { ConfigError } from '../config/load.ts'
 import { createConvexBrain } from '../convex-client.ts'
+import { holderOf } from '../data-dir.ts'
 import type { CommandIo, CommonOptions } from './context.ts'
 import { configOf, environmentOf } from './context.ts'
 
@@ -48,7 +49,7 @@ function configuration(options: CheckOptions, io: CommandIo): (LoadedConfig & { 
 
 async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckResult[]) => void): Promise<void> {
   const clock = systemClock
-  const running = runningRuntime(config)
+  const running = holderOf(config.dataDir)
   say(
     checkNode(),
     checkFolder('data folder', config.dataDir, 'DATA_DIR'),

@@ -2,10 +2,9 @@
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import { observeBrain } from '../brain/observed.ts'
 import { toBrainError } from '../brain/errors.ts'
-import { runningRuntime } from '../check/machine.ts'
 import type { Env, LoadedConfig, RuntimeConfig } from '../config/load.ts'
 import { createConvexBrain } from '../convex-client.ts'
-import { readInstanceId, openDataDir } from '../data-dir.ts'
+import { holderOf, openDataDir, readInstanceId } from '../data-dir.ts'
 import { EXIT } from '../exit-codes.ts'
 import { openGateway } from '../gateway-host.ts'
 import { createTurns } from '../gateway.ts'
@@ -55,7 +54,7 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
   // The answer is on stdout; of the lines only what went wrong is of interest.
   const log = logFor(options.logLevel ?? 'warn', io, process.stderr)
   const parts = new Set(options.only ?? PASS_PARTS)
-  const running = runningRuntime(config)
+  const running = holderOf(config.dataDir)
   const only = options.dryRun ? 'this is a dry run' : running !== null && !options.takeOver ? `a runtime of this folder runs (pid ${running}); --take-over takes its place` : null
   const found = config.externalGateway ?? (await runningGateway(config))
   const conditions = createConditions(log)
