@@ -1,7 +1,7 @@
 /** Agents and tasks as people manage them, and what the runtime sees of it. */
 import { errorCode } from '@mission-control/shared/errors'
 import { expect, it } from 'vitest'
-import { api } from '../convex/_generated/api.js'
+import { api, internal } from '../convex/_generated/api.js'
 import { onEachEngine } from './harness/engines.ts'
 import type { World } from './harness/world.ts'
 import { createWorld } from './harness/world.ts'
@@ -130,6 +130,14 @@ onEachEngine('a pause taken back before all its steps have run', (open) => {
     await world.backend.finishScheduled()
     const states = await world.backend.run(async (ctx) => (await ctx.db.query('deliveries').collect()).map(({ state }) => state))
     expect(new Set(states)).toEqual(new Set(['ready']))
+  })
+
+  it('ignores a step of the pause that comes late', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer go')
+    const agent = { accountId: world.accountId, agentId: world.engineer }
+    await world.backend.mutation(internal.sweeps.step, { job: { kind: 'hold', ...agent } })
+    expect(await world.ready()).toHaveLength(1)
   })
 })
 

@@ -3,10 +3,12 @@ import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bundleDefines, loadFunctions } from '@mission-control/embedded'
+import type { DeliveryState } from '@mission-control/shared/enums'
 import type * as Contract from '@mission-control/shared/service-contract'
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from 'convex/server'
 import { afterEach, expect, expectTypeOf, it } from 'vitest'
 import type { api } from '../convex/_generated/api.js'
+import type { Id } from '../convex/_generated/dataModel.js'
 import { bundleFunctions, DEFINES } from '../src/bundle.ts'
 import { codegen } from '../src/codegen.ts'
 import { convexFolder, functionModules } from '../src/modules.ts'
@@ -54,6 +56,16 @@ it('has generated code that is what the official CLI writes', { timeout: 120_000
     const written = await readFile(join(folder, 'convex/_generated', file), 'utf8')
     expect([file, written]).toEqual([file, await readFile(join(committed, file), 'utf8')])
   }
+})
+
+it('gives consumers real types of the user-facing functions, not any', () => {
+  type Post = FunctionArgs<typeof api.messages.post>
+  expectTypeOf<Post>().branded.toEqualTypeOf<{ accountId: Id<'accounts'>; taskId: Id<'tasks'>; content: string }>()
+  expectTypeOf<FunctionReturnType<typeof api.serviceTokens.create>>().toEqualTypeOf<{
+    tokenId: Id<'serviceTokens'>
+    token: string
+  }>()
+  expectTypeOf<FunctionReturnType<typeof api.deliveries.forTask>[number]['state']>().toEqualTypeOf<DeliveryState>()
 })
 
 it('answers and takes exactly what the service contract says', () => {

@@ -2,6 +2,7 @@
  * Every public function, called as everybody who must be refused. The table below is who may call what; a function that is not in
  * it, or that lets somebody else in, fails here.
  */
+import { readFileSync } from 'node:fs'
 import { errorCode } from '@mission-control/shared/errors'
 import { getFunctionName } from 'convex/server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,6 +12,7 @@ import { hashToken } from '../convex/lib/tokens.js'
 import schema from '../convex/schema.js'
 import type { Caller } from './harness/backend.ts'
 import type { EmbeddedBackend } from './harness/embedded.ts'
+import { convexFolder, functionModules } from '../src/modules.ts'
 import { buildFunctions, openEmbedded } from './harness/embedded.ts'
 import type { Ids, PublicFunction } from './harness/public-functions.ts'
 import { publicFunctions, sample, withoutValidators } from './harness/public-functions.ts'
@@ -81,6 +83,17 @@ const guarded = (...guards: Guard[]) => all.filter(({ path }) => guards.includes
 
 it('names who may call each public function', () => {
   expect(all.map(({ path }) => path).sort()).toEqual(Object.keys(WHO_MAY_CALL).sort())
+})
+
+it('builds functions in one file only, the one with the guards', () => {
+  const importers = functionModules().filter((path) => {
+    const text = readFileSync(`${convexFolder}/${path}.ts`, 'utf8')
+    const fromServer = /^(?:import|export) (?:\{[^}]*\}|\*[^'\n]*) from '[^']*_generated\/server(?:\.js)?'/m.test(text)
+    return (
+      fromServer || /\b(?:query|mutation|action|httpAction|internalQuery|internalMutation|internalAction)Generic\b/.test(text)
+    )
+  })
+  expect(importers).toEqual(['lib/functions'])
 })
 
 it('validates the arguments and the result of every function', () => {

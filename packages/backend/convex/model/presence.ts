@@ -34,7 +34,6 @@ export async function reportTurn(ctx: MutationCtx, item: Doc<'deliveries'>, fail
   const row = await findPresence(ctx, item.accountId, item.agentId)
   if (!row) return
   const status = failure === null ? 'online' : 'error'
-  if (row.status === status && row.reason === failure) return
   // A settled turn clears an error or an idle spell; an agent the runtime has not synced yet stays as it is.
   if (failure === null && row.status !== 'error' && row.status !== 'idle') return
   await ctx.db.patch(row._id, { status, reason: failure })
