@@ -71,9 +71,11 @@ export async function openEngine(options: EngineOptions) {
 
   const directory = options.dataDir ? openDataDirectory(options.dataDir) : null
   const path = directory ? join(directory.path, 'convex.sqlite') : ':memory:'
+  let opened: Connection | undefined
   try {
     if (directory) makePrivate(path)
-    const connection = (options.wrapConnection ?? ((opened) => opened))(openConnection(path))
+    opened = openConnection(path)
+    const connection = options.wrapConnection?.(opened) ?? opened
     const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), (known, table, document) =>
       schemaProblem(known, table, document),
     )
@@ -153,11 +155,13 @@ export async function openEngine(options: EngineOptions) {
       /** Moves the engine's own idea of "now" ahead. */
       advanceClock(ms: number): void {
         offsetMs += Math.max(0, ms)
+        scheduler.wake()
       },
       /** Stops the scheduler, finishes the queue, checkpoints and gives the folder up. Safe to call twice. */
       close: () => (closing ??= close()),
     }
   } catch (error) {
+    opened?.close()
     directory?.release()
     throw error
   }

@@ -21,6 +21,8 @@ export interface Execution {
   env: Readonly<Record<string, string | undefined>>
   logs: LogBuffer
   syscalls: Syscalls
+  /** The execution that called this one in its transaction. */
+  parent: Execution | null
   /** 0 for a top-level call. */
   depth: number
   /** Cursors opened by this execution. */

@@ -88,6 +88,7 @@ export function createRunner(deps: RunnerDeps) {
       env: deps.env,
       logs: parent?.tx ? parent.logs : createLogBuffer(),
       syscalls: deps.syscalls(),
+      parent: parent?.tx ? parent : null,
       depth,
       cursors: new Map(),
       journal: { previous: call.journal ?? null, next: null, used: false },
@@ -138,6 +139,9 @@ export function createRunner(deps: RunnerDeps) {
         const text = await (execution.depth > 0 ? running : cutOff(clock, running, limit))
         const value = JSON.parse(text) as Json
         checkResult(fn, value)
+        if (execution.depth === 0 && execution.logs.lines.length > 0) {
+          deps.log.info('a function printed', { function: fn.path, requestId: call.requestId, lines: execution.logs.lines })
+        }
         return { value, logLines: execution.logs.lines, journal: execution.journal.next }
       } catch (error) {
         if (execution.depth === 0) logFailure(deps.log, call, error)

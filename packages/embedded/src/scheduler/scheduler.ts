@@ -131,6 +131,7 @@ export function createScheduler(deps: SchedulerDeps) {
   }
 
   return {
+    wake,
     /** Brings stored crons in line with the code, and ends actions that a previous process left running. */
     open: () => syncCrons({ writer, catalog, clock, crons: deps.crons }),
     start(): void {

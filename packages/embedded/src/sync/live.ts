@@ -46,7 +46,7 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
       meanwhile?.push(commit)
       let hit = false
       for (const entry of entries.values()) {
-        if (!entry.dirty && entry.reads && intersects(entry.reads, commit.writes)) hit = entry.dirty = true
+        if (entry.reads && intersects(entry.reads, commit.writes)) hit = entry.dirty = true
       }
       if (hit) options.onDirty()
     }
@@ -68,23 +68,28 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
       async advance(): Promise<Advance> {
         const due = [...entries].filter(([, entry]) => entry.dirty)
         const changes: Advance['changes'] = []
-        meanwhile = []
-        const ts = await snapshots.with(async (snapshot) => {
-          meanwhile = [] // commits before the snapshot are in it
-          for (const [queryId, entry] of due) {
-            entry.dirty = false
-            const { result, reads } = await runOne(snapshot, entry)
-            entry.reads = reads
-            if (meanwhile.some((commit) => intersects(reads, commit.writes))) entry.dirty = true
-            const text = JSON.stringify(result.ok ? [result.value] : { error: result.message, data: result.data ?? null })
-            if (entry.sent === text) continue
-            entry.sent = text
-            entry.journal = result.journal
-            if (entries.get(queryId) === entry) changes.push({ queryId, result })
-          }
-          return snapshot.ts
-        })
-        meanwhile = null
+        const ts = await snapshots
+          .with(async (snapshot) => {
+            meanwhile = [] // commits before the snapshot are in it
+            for (const [queryId, entry] of due) {
+              entry.dirty = false // before the run: a change of identity or data during it makes the query due again
+              const { result, reads } = await runOne(snapshot, entry).catch((error: unknown) => {
+                entry.dirty = true // a run that could not take place is still owed
+                throw error
+              })
+              entry.reads = reads
+              if (meanwhile.some((commit) => intersects(reads, commit.writes))) entry.dirty = true
+              const text = JSON.stringify(result.ok ? [result.value] : { error: result.message, data: result.data ?? null })
+              if (entry.sent === text) continue
+              entry.sent = text
+              entry.journal = result.journal
+              if (entries.get(queryId) === entry) changes.push({ queryId, result })
+            }
+            return snapshot.ts
+          })
+          .finally(() => {
+            meanwhile = null
+          })
         return { ts, changes }
       },
       close(): void {

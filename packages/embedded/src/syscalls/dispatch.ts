@@ -32,9 +32,12 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
   }
 
   function checkOpen(execution: Execution): void {
-    if (!execution.closed) return
+    // A caller that was cut off takes everything it called with it.
+    let ended: Execution | null = execution
+    while (ended && !ended.closed) ended = ended.parent
+    if (!ended) return
     throw new FunctionError(
-      `${execution.fn.path} has already ended (returned, failed or timed out), but its code still makes calls. Did you forget to await a promise?`,
+      `${ended.fn.path} has already ended (returned, failed or timed out), but its code still makes calls. Did you forget to await a promise?`,
     )
   }
 
