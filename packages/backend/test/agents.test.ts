@@ -213,6 +213,16 @@ onEachEngine('session keys', (open) => {
     expect((await world.claimOne()).sessionKey).toBe(sent.sessionKey.replace('engineer', 'builder'))
   })
 
+  it('of a redriven item stay those of the session where its turn may have been sent', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer one')
+    const sent = await world.claimOne()
+    await world.fail(sent, { class: 'terminal', ended: false })
+    await world.ada.mutation(api.agents.update, { accountId: world.accountId, agentId: world.engineer, slug: 'builder' })
+    await world.backend.mutation(api.service.notifications.redrive, { ...world.service, id: sent.id })
+    expect(await world.claimOne()).toMatchObject({ sessionKey: sent.sessionKey, reconcile: true })
+  })
+
   it('start a generation when a done task is reopened, and items keep their order', async () => {
     const world = await createWorld(await open())
     const { accountId, taskId } = world

@@ -122,6 +122,25 @@ onEachEngine('checkIn', (open) => {
     expect(await world.checkIn()).toMatchObject({ oldestDueInMs: -250 })
   })
 
+  it('stops nothing of a runtime that holds more than one page of claims', async () => {
+    const world = await createWorld(await open())
+    const count = 70
+    await world.backend.run(async (ctx) => {
+      const { enqueue } = await import('../convex/model/enqueue.js')
+      const [agent, task] = [await ctx.db.get(world.engineer), await ctx.db.get(world.taskId)]
+      if (!agent || !task) throw new Error('no rows')
+      const { _id, _creationTime, ...fields } = task
+      for (let n = 0; n < count; n++) {
+        const taskId = await ctx.db.insert('tasks', fields)
+        await enqueue(ctx, { type: 'mention', agent, taskId, messageId: null, depth: 0 })
+      }
+    })
+    const held: { id: string; fence: number }[] = []
+    while (held.length < count) held.push(...(await world.claimReady()))
+    await world.backend.advance(60_000)
+    expect(await world.checkIn(held)).toMatchObject({ stop: [] })
+  })
+
   it('notes when a token was used', async () => {
     const world = await createWorld(await open())
     await world.backend.advance(5_000)

@@ -26,6 +26,8 @@ export const LIMITS = {
   /** Agents one check-in or one `upsertHeartbeat` may name. */
   dueAgents: 100,
   profilesPerCall: 20,
+  /** Claims a check-in may list: far above any concurrency one gateway carries. */
+  heldItems: 500,
   queuedPerLane: 1_000,
   depth: 8,
 } as const

@@ -13,9 +13,10 @@ import { noteTokenUse } from './tokens.js'
 
 type Args = Omit<CheckInArgs, 'accountId' | 'serviceToken'>
 
-/** @throws LIMIT for too many due agents */
+/** @throws LIMIT for too many due agents or held items */
 export async function checkInRuntime(ctx: MutationCtx, scope: ServiceScope, args: Args): Promise<CheckInResult> {
   if (args.dueAgents.length > LIMITS.dueAgents) refuse('LIMIT', `A check-in names at most ${LIMITS.dueAgents} due agents.`)
+  if (args.held.length > LIMITS.heldItems) refuse('LIMIT', `A check-in names at most ${LIMITS.heldItems} held items.`)
   const runtime = await activeRuntime(ctx, await getSignals(ctx, scope.accountId), args.epoch)
   if (!runtime) return { superseded: true }
   const stop = await renew(ctx, runtime, args)

@@ -90,7 +90,9 @@ export async function activate(ctx: MutationCtx, item: Item): Promise<Item> {
   const result = transition(item, { type: 'activate', hold }, now(), policyOf(item.type), lane)
   if (result.kind !== 'changed') return item
   await ctx.db.patch(lane._id, { activeId: item._id })
-  const { sessionKey, seenAt, voidEarlier } = lane
+  const { seenAt, voidEarlier } = lane
+  // A redriven item whose turn may have been sent is looked for in the session it was sent to.
+  const sessionKey = item.turnOpen ? item.sessionKey : lane.sessionKey
   return await patchItem(ctx, item, { ...result.patch, sessionKey, seenAt, voidEarlier })
 }
 

@@ -1,4 +1,5 @@
 /** Which runtime is active for an account, and what becomes of its claims when it no longer is. */
+import { LIMITS } from '@mission-control/shared/limits'
 import { isOrphan, isPastDeadline } from '@mission-control/shared/lanes/guards'
 import type { LaneEvent } from '@mission-control/shared/lanes/events'
 import { LEASE_BUSY_MS, LEASE_IDLE_MS } from '@mission-control/shared/lanes/policy'
@@ -7,6 +8,7 @@ import type { CheckInArgs, HelloArgs, HelloResult } from '@mission-control/share
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { now, random } from '../lib/clock.js'
+import { findOwned } from '../lib/owned.js'
 import { recordActivity } from './activity.js'
 import { SYSTEM } from './actors.js'
 import { applyEvent } from './apply.js'
@@ -16,6 +18,9 @@ import { getSignals } from './signals.js'
 
 /** Claimed rows looked at in one transaction; more than a runtime ever holds. What is beyond waits for the next check-in. */
 const CLAIMED_ROWS = 64
+
+/** Reasons of a degraded runtime that are kept; each is one line on its page. */
+const REASONS = 20
 
 type Introduction = Omit<HelloArgs, 'accountId' | 'serviceToken'>
 
@@ -104,7 +109,8 @@ type Presence = Pick<CheckInArgs, 'held' | 'status' | 'reasons' | 'versions' | '
  * @returns ids the runtime holds whose turn must end now
  */
 export async function renew(ctx: MutationCtx, runtime: Doc<'runtimes'>, presence: Presence): Promise<string[]> {
-  const { held, status, reasons, versions, infrastructure, announcedIntervalMs } = presence
+  const { held, status, versions, infrastructure, announcedIntervalMs } = presence
+  const reasons = presence.reasons.slice(0, REASONS).map((reason) => reason.slice(0, LIMITS.reasonChars))
   await ctx.db.patch(runtime._id, {
     leaseUntil: now() + (held.length > 0 ? LEASE_BUSY_MS : LEASE_IDLE_MS),
     lastSeenAt: now(),
@@ -118,11 +124,19 @@ export async function renew(ctx: MutationCtx, runtime: Doc<'runtimes'>, presence
     await recordStatus(ctx, runtime.accountId, runtime._id, status, reasons.join('; ') || null)
   }
   const fences = new Map(held.map(({ id, fence }) => [id, fence]))
+  const claimed = await claimedItems(ctx, runtime.accountId)
+  // A runtime may hold more than one page of claims: those are looked up one by one.
+  const seen = new Set<string>(claimed.map((item) => item._id))
+  for (const { id } of held) {
+    const item = seen.has(id) ? null : await findOwned(ctx, runtime.accountId, 'deliveries', id)
+    if (item?.state === 'claimed') claimed.push(item)
+  }
   const keep = new Set<string>()
-  for (const item of await claimedItems(ctx, runtime.accountId)) {
-    const event = reclaim(item, runtime.epoch, fences.get(item._id) === item.fence)
+  for (const item of claimed) {
+    const mine = fences.get(item._id) === item.fence
+    const event = reclaim(item, runtime.epoch, mine)
     if (event) await applyEvent(ctx, item, event)
-    else if (fences.get(item._id) === item.fence && item.stopAt === null) keep.add(item._id)
+    else if (mine && item.stopAt === null) keep.add(item._id)
   }
   return held.map(({ id }) => id).filter((id) => !keep.has(id))
 }

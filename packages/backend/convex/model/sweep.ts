@@ -122,7 +122,8 @@ async function interruptAll(
   if (!head || head._creationTime > before) return { rows: meant.length, done: true }
   const result = await applyEvent(ctx, head, event)
   const aborts = result.kind === 'changed' && result.item.state === 'claimed'
-  if (aborts && event.type === 'close') await bump(ctx, lane.accountId, 'stopSeq')
+  // The first step of a stop has said so already; a later one must wake the runtime again.
+  if (aborts && (event.type === 'close' || Number.isFinite(before))) await bump(ctx, lane.accountId, 'stopSeq')
   return { rows: meant.length + 1, done: true }
 }
 
