@@ -9,5 +9,11 @@ export default defineConfig({
   splitting: true,
   clean: true,
   sourcemap: true,
+  // What a bundled CommonJS library still requires at run time are Node's own modules.
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url)",
+  },
+  // `node:sqlite` exists only under its full name.
+  removeNodeProtocol: false,
   noExternal: [/^@mission-control\//],
 })

@@ -3,6 +3,7 @@
  * `--help` and `--version` cost nothing.
  */
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CheckOptions } from './commands/check.ts'
 import type { SyncOnceOptions } from './commands/sync-once.ts'
@@ -38,6 +39,7 @@ function io(): CommandIo {
     error: (line) => void process.stderr.write(`${line}\n`),
     isTerminal: process.stdout.isTTY,
     version,
+    packageRoot: fileURLToPath(new URL('..', import.meta.url)),
   }
 }
 

@@ -4,7 +4,8 @@
  * after a reconnect and hides a half-open link for up to a minute.
  */
 import { ConvexClient, ConvexHttpClient } from 'convex/browser'
-import type { FunctionReference } from 'convex/server'
+import type { HttpMutationOptions } from 'convex/browser'
+import type { ArgsAndOptions, FunctionReference, OptionalRestArgs } from 'convex/server'
 import { HTTP_TIMEOUT_MS } from '@mission-control/shared/lanes/policy'
 import type { Clock } from '@mission-control/shared/clock'
 import type { ServiceCaller } from '@mission-control/shared/service-contract'
@@ -44,26 +45,33 @@ export function createConvexBrain(options: ConvexBrainOptions): Brain {
       return await run(http(outer === undefined ? timeout : AbortSignal.any([outer, timeout])))
     } catch (error) {
       outer?.throwIfAborted()
-      if (timeout.aborted) throw new BrainError('unreachable', 'CONVEX_UNREACHABLE', `The backend did not answer within ${timeoutMs} ms.`, error)
+      if (timeout.aborted)
+        throw new BrainError('unreachable', 'CONVEX_UNREACHABLE', `The backend did not answer within ${timeoutMs} ms.`, error)
       throw toBrainError(error)
     }
   }
 
+  /** The generic argument types of the client cannot see that caller and rest make up the whole; `BrainArgs` has checked it. */
+  const signed = (args: object, ...options: object[]): unknown => [{ ...args, ...caller }, ...options]
+
   const watch = <F extends FunctionReference<'query'>>(fn: F, watcher: Watcher<never>) => {
-    const { unsubscribe } = socket.onUpdate(
+    const subscription = socket.onUpdate(
       fn,
-      { ...caller } as never,
+      { ...caller },
       (value) => watcher.value(value as never),
       (error) => watcher.error(toBrainError(error)),
     )
-    return unsubscribe
+    return () => subscription.unsubscribe()
   }
 
   return {
     watchReady: (watcher) => watch(service.ready, watcher as Watcher<never>),
     watchSignals: (watcher) => watch(service.signals, watcher as Watcher<never>),
-    mutate: (fn, args, signal) => call(signal, (client) => client.mutation(fn, { ...args, ...caller } as never, { skipQueue: true })),
-    query: (fn, args, signal) => call(signal, (client) => client.query(fn, { ...args, ...caller } as never)),
+    mutate: (fn, args, signal) =>
+      call(signal, (client) =>
+        client.mutation(fn, ...(signed(args, { skipQueue: true }) as ArgsAndOptions<typeof fn, HttpMutationOptions>)),
+      ),
+    query: (fn, args, signal) => call(signal, (client) => client.query(fn, ...(signed(args) as OptionalRestArgs<typeof fn>))),
     connected: () => socket.connectionState().isWebSocketConnected,
     onConnection(listener) {
       let before = socket.connectionState().isWebSocketConnected

@@ -44,7 +44,9 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
   function look(): void {
     const connected = host?.client.current ?? null
     const up = connected !== null
-    const reason = up ? null : (problem ?? host?.client.lastError?.message ?? host?.status().lastError?.message ?? 'the gateway is starting')
+    const reason = up
+      ? null
+      : (problem ?? host?.client.lastError?.message ?? host?.status().lastError?.message ?? 'the gateway is starting')
     const version = connected?.version ?? last.version
     if (up === last.up && reason === last.reason && version === last.version) return
     last = { up, reason, version }
@@ -81,7 +83,11 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
         return
       } catch (error) {
         if (signal.aborted) return
-        problem = isGatewayError(error) ? `${error.message} ${error.whatToDo}` : error instanceof Error ? error.message : String(error)
+        problem = isGatewayError(error)
+          ? `${error.message} ${error.whatToDo}`
+          : error instanceof Error
+            ? error.message
+            : String(error)
         look()
         await clock.sleep(backoffMs(tries, random.next(), 2_000, RETRY_CAP_MS), signal).catch(() => undefined)
         if (host?.status().kind === 'external') host.client.reconnect()
@@ -103,7 +109,11 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
         return () => listeners.delete(listener)
       },
     },
-    agents: createGatewayAgents({ client: () => host?.client ?? null, workspaceRoot: config.workspaceRoot, dataDir: config.dataDir }),
+    agents: createGatewayAgents({
+      client: () => host?.client ?? null,
+      workspaceRoot: config.workspaceRoot,
+      dataDir: config.dataDir,
+    }),
     async run(signal) {
       const up = bringUp(signal)
       while (!signal.aborted) {

@@ -7,7 +7,7 @@ import type { Log } from './log.ts'
 export interface LogOptions {
   readonly level: string
   /** Wall clock, ms. */
-  now(): number
+  readonly now: () => number
   readonly colour: boolean
   /** False: JSON lines. */
   readonly pretty: boolean
@@ -15,7 +15,10 @@ export interface LogOptions {
 
 const SECRET_PATHS = ['serviceToken', 'token', 'apiKey', '*.serviceToken', '*.token', '*.apiKey', 'args', '*.args']
 
-export function createLog({ level, now, colour, pretty: isPretty }: LogOptions, out: NodeJS.WritableStream = process.stdout): Log {
+export function createLog(
+  { level, now, colour, pretty: isPretty }: LogOptions,
+  out: NodeJS.WritableStream = process.stdout,
+): Log {
   const options = {
     level,
     base: null,
@@ -25,5 +28,14 @@ export function createLog({ level, now, colour, pretty: isPretty }: LogOptions, 
     hooks: { streamWrite: redactServiceTokens },
   }
   if (!isPretty) return pino(options, out as pino.DestinationStream)
-  return pino(options, pretty({ colorize: colour, singleLine: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l', destination: out as NodeJS.WriteStream }))
+  return pino(
+    options,
+    pretty({
+      colorize: colour,
+      singleLine: true,
+      ignore: 'pid,hostname',
+      translateTime: 'HH:MM:ss.l',
+      destination: out as NodeJS.WriteStream,
+    }),
+  )
 }

@@ -95,7 +95,10 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
   const plain = deps.brain ?? createConvexBrain({ url: config.convexUrl, caller, clock })
   const brain = observeBrain(plain, conditions)
   const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log })
-  const versions = () => ({ runtime: config.versions.runtime, openclaw: config.versions.openclaw ?? gateway.link.state().version })
+  const versions = () => ({
+    runtime: config.versions.runtime,
+    openclaw: config.versions.openclaw ?? gateway.link.state().version,
+  })
 
   const unwatchGateway = gateway.link.onChange(({ up, reason }) => conditions.set('gateway', up ? null : reason))
   conditions.set('gateway', gateway.link.state().up ? null : gateway.link.state().reason)
@@ -119,11 +122,24 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
         log.info({}, 'a restart was asked for')
         void stop('restart')
       },
-      onFirstActive: () => (gatewayRun = gateway.run(gatewayLife.signal)),
+      onFirstActive() {
+        gatewayRun = gateway.run(gatewayLife.signal)
+      },
     })
   }
 
-  const view = () => ({ config, clock, startedAt, conditions, stats, loops, brain: plain, link: gateway.link, versions, stopping: stopping !== null })
+  const view = () => ({
+    config,
+    clock,
+    startedAt,
+    conditions,
+    stats,
+    loops,
+    brain: plain,
+    link: gateway.link,
+    versions,
+    stopping: stopping !== null,
+  })
 
   async function start(): Promise<void> {
     dataDir = openDataDir(config.dataDir, random)
@@ -131,16 +147,24 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
       loops = makeLoops(dataDir.instanceId)
       server = await startHealthServer({ page: () => healthPage(view()), notReady: () => notReady(view()) }, config.health)
       dataDir.record('health', { pid: process.pid, host: server.host, port: server.port })
-      log.info({ host: server.host, port: server.port, dataDir: config.dataDir, convexUrl: config.convexUrl, version: config.versions.runtime }, 'runtime started')
+      log.info(
+        {
+          host: server.host,
+          port: server.port,
+          dataDir: config.dataDir,
+          convexUrl: config.convexUrl,
+          version: config.versions.runtime,
+        },
+        'runtime started',
+      )
     } catch (error) {
       dataDir.release()
       await plain.close()
       throw error
     }
     running = loops.run()
-    running.catch(async (error: unknown) => {
-      await stop('stopped').catch(() => undefined)
-      done.reject(error as Error)
+    running.catch((error: unknown) => {
+      void stop().finally(() => done.reject(error))
     })
   }
 

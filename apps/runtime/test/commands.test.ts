@@ -25,6 +25,7 @@ function terminal(env: Record<string, string>) {
     error: (line) => errors.push(line),
     isTerminal: false,
     version: '0.0.0',
+    packageRoot: '/nonexistent',
   }
   return { io, text: () => lines.join('\n'), errors: () => errors.join('\n') }
 }
@@ -41,9 +42,9 @@ describe('check', () => {
     await using world = await createWorld(functions, { agents: [] })
     const env: Record<string, string> = { ...(await world.environment()), MODEL_BASE_URL: `${world.url}`, OPENCLAW_MODEL: 'm' }
     const { code, of, text } = await checked(env)
-    expect(['backend', 'clock', 'token', 'gateway', 'agents', 'health port', 'data folder'].map((name) => [name, of(name)?.status])).toEqual(
-      ['backend', 'clock', 'token', 'gateway', 'agents', 'health port', 'data folder'].map((name) => [name, 'pass']),
-    )
+    expect(
+      ['backend', 'clock', 'token', 'gateway', 'agents', 'health port', 'data folder'].map((name) => [name, of(name)?.status]),
+    ).toEqual(['backend', 'clock', 'token', 'gateway', 'agents', 'health port', 'data folder'].map((name) => [name, 'pass']))
     expect(code).toBe(0)
     expect(text).not.toContain(world.token)
     await expect(stat(`${env['DATA_DIR']}/runtime.lock`)).rejects.toThrow('ENOENT')
@@ -84,7 +85,10 @@ describe('sync-once', () => {
     expect(world.gateway.turns).toHaveLength(0)
 
     const real = await synced(env)
-    expect(real).toMatchObject({ code: 0, report: { mode: 'done', agents: { counts: { added: 1 } }, delivery: { delivered: 1, failed: 0 } } })
+    expect(real).toMatchObject({
+      code: 0,
+      report: { mode: 'done', agents: { counts: { added: 1 } }, delivery: { delivered: 1, failed: 0 } },
+    })
     expect((await world.messages()).map(({ content }) => content)).toContain('by hand')
 
     const again = await synced(env)

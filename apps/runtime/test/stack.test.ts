@@ -44,7 +44,10 @@ describe('the runtime with the embedded backend and a gateway', () => {
     await world.gateway.crash()
     while (runtime.notReady().length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
     expect((await get('/readyz')).status).toBe(503)
-    expect(HealthPage.parse(await (await get('/health')).json())).toMatchObject({ status: 'degraded', gateway: { running: false } })
+    expect(HealthPage.parse(await (await get('/health')).json())).toMatchObject({
+      status: 'degraded',
+      gateway: { running: false },
+    })
     const shown = async () => world.owner.query(api.runtimes.status, { accountId: world.accountId as never })
     while (!JSON.stringify(await shown()).includes('degraded')) await new Promise((resolve) => setTimeout(resolve, 50))
   })

@@ -13,7 +13,7 @@ import { workspaceFiles } from './workspace.ts'
 
 export interface GatewayAgentsOptions {
   /** `null` while there is no gateway. */
-  client(): Client | null
+  readonly client: () => Client | null
   readonly workspaceRoot: string
   readonly dataDir: string
 }
@@ -23,7 +23,11 @@ const Entries = z.object({
   agents: z.object({
     entries: z.record(
       z.string(),
-      z.object({ name: z.string().optional(), workspace: z.string().optional(), model: z.union([z.string(), z.object({ primary: z.string().optional() })]).optional() }),
+      z.object({
+        name: z.string().optional(),
+        workspace: z.string().optional(),
+        model: z.union([z.string(), z.object({ primary: z.string().optional() })]).optional(),
+      }),
     ),
   }),
 })
@@ -47,7 +51,8 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir }: GatewayA
       if (client()?.current == null) return null
       const { config } = await getConfig(connected(), signal)
       const parsed = Entries.safeParse(config)
-      if (!parsed.success) throw new Error(`the gateway's configuration has an unknown shape: ${parsed.error.issues[0]?.message ?? ''}`)
+      if (!parsed.success)
+        throw new Error(`the gateway's configuration has an unknown shape: ${parsed.error.issues[0]?.message ?? ''}`)
       const hosted = Object.entries(parsed.data.agents.entries).map(([slug, { name, model, workspace }]) => ({
         slug,
         name: name ?? slug,
@@ -58,7 +63,12 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir }: GatewayA
       return hosted
     },
     async put(agents, signal) {
-      const entries = agents.map(({ slug, name, model }) => ({ slug, name, workspace: folder(slug), ...(model === null ? {} : { model }) }))
+      const entries = agents.map(({ slug, name, model }) => ({
+        slug,
+        name,
+        workspace: folder(slug),
+        ...(model === null ? {} : { model }),
+      }))
       await putAgents(connected(), entries, signal)
       // A patch merges: a model that was taken back must be removed by name.
       const unset = agents.filter(({ slug, model }) => model === null && withModel.has(slug))

@@ -101,7 +101,11 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
       [...errors].map(([slug, reason]) => `${slug}: ${reason}`).join('; ') ||
       (gatewayMissing ? 'the gateway is not there yet' : null)
     const before = status.totals ?? { added: 0, updated: 0, removed: 0 }
-    const sum = { added: before.added + counts.added, updated: before.updated + counts.updated, removed: before.removed + counts.removed }
+    const sum = {
+      added: before.added + counts.added,
+      updated: before.updated + counts.updated,
+      removed: before.removed + counts.removed,
+    }
     const totals = gatewayMissing ? status.totals : { ...counts, ...sum }
     status = { lastSyncAt: lastError === null ? clock.now() : status.lastSyncAt, lastError, counts, totals }
     const line = { ...counts, rosterVersion, ...(lastError === null ? {} : { lastError }) }

@@ -70,11 +70,7 @@ interface Work {
   readonly errors: Map<string, string>
 }
 
-async function writeFiles(
-  plan: SyncPlan,
-  { brain, host, applied, errors }: Work,
-  signal: AbortSignal,
-): Promise<void> {
+async function writeFiles(plan: SyncPlan, { brain, host, applied, errors }: Work, signal: AbortSignal): Promise<void> {
   for (const { from, to } of plan.renamed) await attempt(to, errors, () => host.renameWorkspace(from, to), signal)
   const profiles = await readProfiles(
     brain,

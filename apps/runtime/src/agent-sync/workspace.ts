@@ -6,11 +6,13 @@ import { RECEIPT } from '../delivery/verdict.ts'
 export function workspaceFiles(agent: RosterEntry, profile: AgentProfile): Record<WorkspaceFile, string> {
   return {
     'SOUL.md': text(profile.soul) || `# ${agent.name}\n\nYou are ${agent.name}, ${agent.role}.\n`,
-    'IDENTITY.md': text(profile.identity) || `# Identity\n\n- Name: ${agent.name}\n- Role: ${agent.role}\n- Handle: @${agent.slug}\n`,
+    'IDENTITY.md':
+      text(profile.identity) || `# Identity\n\n- Name: ${agent.name}\n- Role: ${agent.role}\n- Handle: @${agent.slug}\n`,
     'USER.md': text(profile.user) || '# The people you work for\n\nNothing is known about them yet.\n',
     'AGENTS.md': agentsFile(agent),
     'HEARTBEAT.md': `# Heartbeat\n\nOn a heartbeat take at most one action on your own work and report its status. If there is nothing to do, reply exactly ${RECEIPT}.\n`,
-    'TOOLS.md': '# Tools\n\nPass the code of the turn you are in as the argument `turn` in every tool call; it stands at the top of the message.\n',
+    'TOOLS.md':
+      '# Tools\n\nPass the code of the turn you are in as the argument `turn` in every tool call; it stands at the top of the message.\n',
   }
 }
 

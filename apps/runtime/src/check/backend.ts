@@ -16,11 +16,29 @@ export async function checkReachable({ convexUrl }: RuntimeConfig, clock: Clock)
   try {
     response = await fetch(`${convexUrl}/version`, { signal: clock.timeout(TIMEOUT_MS) })
   } catch (error) {
-    return [fail('backend', `${toBrainError(error).message} (${convexUrl})`, 'Start the backend, or correct CONVEX_URL.', 'unreachable')]
+    return [
+      fail(
+        'backend',
+        `${toBrainError(error).message} (${convexUrl})`,
+        'Start the backend, or correct CONVEX_URL.',
+        'unreachable',
+      ),
+    ]
   }
   const version = (await response.text()).trim().slice(0, 80)
-  if (!response.ok) return [fail('backend', `${convexUrl} answers with status ${response.status}: it may not be a Convex backend`, 'Correct CONVEX_URL.', 'unreachable')]
-  return [pass('backend', `${convexUrl} answers, version ${version || 'unknown'}`), clockSkew(response.headers.get('date'), clock)]
+  if (!response.ok)
+    return [
+      fail(
+        'backend',
+        `${convexUrl} answers with status ${response.status}: it may not be a Convex backend`,
+        'Correct CONVEX_URL.',
+        'unreachable',
+      ),
+    ]
+  return [
+    pass('backend', `${convexUrl} answers, version ${version || 'unknown'}`),
+    clockSkew(response.headers.get('date'), clock),
+  ]
 }
 
 function clockSkew(date: string | null, clock: Clock): CheckResult {
@@ -28,20 +46,39 @@ function clockSkew(date: string | null, clock: Clock): CheckResult {
   if (Number.isNaN(theirs)) return pass('clock', 'the backend does not tell the time over HTTP; nothing here depends on it')
   const skew = Math.round((clock.now() - theirs) / 1000) * 1000
   if (Math.abs(skew) <= SKEW_MS) return pass('clock', 'agrees with the backend')
-  return warn('clock', `this machine is ${Math.abs(skew) / 1000} s ${skew > 0 ? 'ahead of' : 'behind'} the backend; delivery does not depend on it, logs do`, 'Switch on time synchronisation (NTP).')
+  return warn(
+    'clock',
+    `this machine is ${Math.abs(skew) / 1000} s ${skew > 0 ? 'ahead of' : 'behind'} the backend; delivery does not depend on it, logs do`,
+    'Switch on time synchronisation (NTP).',
+  )
 }
 
 export async function checkToken(brain: Brain, { accountId }: RuntimeConfig): Promise<CheckResult> {
   try {
     const { paused, command } = await brain.query(service.signals, {})
-    const state = paused ? ' (the account is paused: nothing is claimed)' : command === 'drain' ? ' (told to drain: nothing is claimed)' : ''
+    const state = paused
+      ? ' (the account is paused: nothing is claimed)'
+      : command === 'drain'
+        ? ' (told to drain: nothing is claimed)'
+        : ''
     return pass('token', `accepted for account ${accountId}${state}`)
   } catch (thrown) {
     const error = toBrainError(thrown)
-    if (error.code === 'TOKEN_REFUSED') return fail('token', 'the backend refuses SERVICE_TOKEN: revoked, expired or of another deployment', error.whatToDo, 'authentication')
+    if (error.code === 'TOKEN_REFUSED')
+      return fail(
+        'token',
+        'the backend refuses SERVICE_TOKEN: revoked, expired or of another deployment',
+        error.whatToDo,
+        'authentication',
+      )
     if (error.kind === 'unreachable') return fail('token', error.message, error.whatToDo, 'unreachable')
     if (/Could not find (public )?function/.test(error.message)) {
-      return fail('token', 'the backend has no service functions: another or an older version is deployed there', 'Deploy packages/backend of this release.', 'failed')
+      return fail(
+        'token',
+        'the backend has no service functions: another or an older version is deployed there',
+        'Deploy packages/backend of this release.',
+        'failed',
+      )
     }
     return fail('token', error.message, error.whatToDo, 'failed')
   }

@@ -25,9 +25,18 @@ export async function checkInstallation({ externalGateway, openclawBin }: Runtim
       ...(env['PATH'] === undefined ? {} : { PATH: env['PATH'] }),
     })
     if (version === OPENCLAW_VERSION) return pass('openclaw', `${version} at ${entry}`)
-    return warn('openclaw', `version ${version ?? 'unknown'} at ${entry}; this release is tested with ${OPENCLAW_VERSION}`, `npm install -g openclaw@${OPENCLAW_VERSION}`)
+    return warn(
+      'openclaw',
+      `version ${version ?? 'unknown'} at ${entry}; this release is tested with ${OPENCLAW_VERSION}`,
+      `npm install -g openclaw@${OPENCLAW_VERSION}`,
+    )
   } catch (error) {
-    return fail('openclaw', messageOf(error), `npm install -g openclaw@${OPENCLAW_VERSION}, or set OPENCLAW_BIN. Until then nothing is claimed.`, 'configuration')
+    return fail(
+      'openclaw',
+      messageOf(error),
+      `npm install -g openclaw@${OPENCLAW_VERSION}, or set OPENCLAW_BIN. Until then nothing is claimed.`,
+      'configuration',
+    )
   }
 }
 
@@ -48,7 +57,14 @@ export async function checkGateway(config: RuntimeConfig, { clock, random, brain
     return [handshake, ...(brain === null ? [] : [await checkAgents(host.client, brain, signal)])]
   } catch (error) {
     const auth = isGatewayError(error) && error.class === 'configuration'
-    return [fail('gateway', `${found.url}: ${messageOf(error)}`, isGatewayError(error) ? error.whatToDo : 'See the log of the gateway.', auth ? 'configuration' : 'unreachable')]
+    return [
+      fail(
+        'gateway',
+        `${found.url}: ${messageOf(error)}`,
+        isGatewayError(error) ? error.whatToDo : 'See the log of the gateway.',
+        auth ? 'configuration' : 'unreachable',
+      ),
+    ]
   } finally {
     await host.stop()
   }
@@ -61,21 +77,44 @@ async function checkAgents(client: Client, brain: Brain, signal: AbortSignal): P
   const missing = [...wanted].filter((slug) => !there.has(slug))
   const extra = [...there].filter((slug) => !wanted.has(slug) && slug !== INTERNAL_AGENT)
   if (missing.length + extra.length === 0) return pass('agents', `${wanted.size} in the account and in the gateway`)
-  const lists = [missing.length > 0 ? `not in the gateway: ${missing.join(', ')}` : '', extra.length > 0 ? `only in the gateway: ${extra.join(', ')}` : '']
-  return warn('agents', lists.filter(Boolean).join('; '), 'A running runtime brings them together within a minute; mission-control-runtime sync-once --only agents does it now.')
+  const lists = [
+    missing.length > 0 ? `not in the gateway: ${missing.join(', ')}` : '',
+    extra.length > 0 ? `only in the gateway: ${extra.join(', ')}` : '',
+  ]
+  return warn(
+    'agents',
+    lists.filter(Boolean).join('; '),
+    'A running runtime brings them together within a minute; mission-control-runtime sync-once --only agents does it now.',
+  )
 }
 
 /** Asks for the list of models, which costs nothing. */
 export async function checkModel({ model }: RuntimeConfig, clock: Clock): Promise<CheckResult> {
   const target = modelTarget(model)
-  if (target === null) return warn('model', 'no model is configured: agents cannot answer', 'Set MODEL_BASE_URL and OPENCLAW_MODEL, OPENAI_API_KEY or ANTHROPIC_API_KEY.')
+  if (target === null)
+    return warn(
+      'model',
+      'no model is configured: agents cannot answer',
+      'Set MODEL_BASE_URL and OPENCLAW_MODEL, OPENAI_API_KEY or ANTHROPIC_API_KEY.',
+    )
   try {
     const response = await fetch(target.url, { headers: target.headers, signal: clock.timeout(MODEL_MS) })
-    if (response.status === 401 || response.status === 403) return fail('model', `${target.name} refuses the key (${response.status})`, `Correct ${target.variable}.`, 'configuration')
-    if (!response.ok) return warn('model', `${target.name} answers with status ${response.status} to a request for its models`, 'See what the provider says about its state.')
+    if (response.status === 401 || response.status === 403)
+      return fail('model', `${target.name} refuses the key (${response.status})`, `Correct ${target.variable}.`, 'configuration')
+    if (!response.ok)
+      return warn(
+        'model',
+        `${target.name} answers with status ${response.status} to a request for its models`,
+        'See what the provider says about its state.',
+      )
     return pass('model', `${target.name} answers`)
   } catch (error) {
-    return fail('model', `${target.name} does not answer: ${messageOf(error)}`, 'Start the model server, or correct MODEL_BASE_URL.', 'unreachable')
+    return fail(
+      'model',
+      `${target.name} does not answer: ${messageOf(error)}`,
+      'Start the model server, or correct MODEL_BASE_URL.',
+      'unreachable',
+    )
   }
 }
 
@@ -85,7 +124,12 @@ function modelTarget({ baseUrl, apiKey, openaiApiKey, anthropicApiKey }: Runtime
     return { name: baseUrl, url: `${baseUrl}/models`, headers, variable: 'MODEL_API_KEY' }
   }
   if (openaiApiKey !== undefined) {
-    return { name: 'OpenAI', url: 'https://api.openai.com/v1/models', headers: { authorization: `Bearer ${openaiApiKey}` }, variable: 'OPENAI_API_KEY' }
+    return {
+      name: 'OpenAI',
+      url: 'https://api.openai.com/v1/models',
+      headers: { authorization: `Bearer ${openaiApiKey}` },
+      variable: 'OPENAI_API_KEY',
+    }
   }
   if (anthropicApiKey === undefined) return null
   const headers = { 'x-api-key': anthropicApiKey, 'anthropic-version': '2023-06-01' }

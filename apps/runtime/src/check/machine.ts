@@ -13,7 +13,12 @@ export function checkNode(): CheckResult {
   const { node } = process.versions
   return isRecentEnough(node, OPENCLAW_MIN_NODE)
     ? pass('node', `${node}`)
-    : fail('node', `${node} is older than ${OPENCLAW_MIN_NODE}, which OpenClaw needs`, `Start the runtime with Node ${OPENCLAW_MIN_NODE} or newer.`, 'configuration')
+    : fail(
+        'node',
+        `${node} is older than ${OPENCLAW_MIN_NODE}, which OpenClaw needs`,
+        `Start the runtime with Node ${OPENCLAW_MIN_NODE} or newer.`,
+        'configuration',
+      )
 }
 
 export function checkFolder(name: string, folder: string, variable: string): CheckResult {
@@ -23,11 +28,22 @@ export function checkFolder(name: string, folder: string, variable: string): Che
     accessSync(existing, constants.W_OK | constants.X_OK)
     return pass(name, `${folder} ${existing === folder ? 'can be written' : 'can be created'}`)
   } catch {
-    return fail(name, `${existing} cannot be written by this user`, `Correct its owner, or set ${variable} to another folder.`, 'configuration')
+    return fail(
+      name,
+      `${existing} cannot be written by this user`,
+      `Correct its owner, or set ${variable} to another folder.`,
+      'configuration',
+    )
   }
 }
 
-export async function checkPort(name: string, port: number, host: string, variable: string, running: number | 'unknown' | null): Promise<CheckResult> {
+export async function checkPort(
+  name: string,
+  port: number,
+  host: string,
+  variable: string,
+  running: number | 'unknown' | null,
+): Promise<CheckResult> {
   if (port === 0) return pass(name, 'a free port is picked at the start')
   const probe = createServer()
   try {

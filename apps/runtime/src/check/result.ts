@@ -16,8 +16,20 @@ export interface CheckResult {
 }
 
 export const pass = (name: string, message: string): CheckResult => ({ name, status: 'pass', message, next: null, class: null })
-export const warn = (name: string, message: string, next: string): CheckResult => ({ name, status: 'warn', message, next, class: null })
-export const fail = (name: string, message: string, next: string, kind: CheckClass): CheckResult => ({ name, status: 'fail', message, next, class: kind })
+export const warn = (name: string, message: string, next: string): CheckResult => ({
+  name,
+  status: 'warn',
+  message,
+  next,
+  class: null,
+})
+export const fail = (name: string, message: string, next: string, kind: CheckClass): CheckResult => ({
+  name,
+  status: 'fail',
+  message,
+  next,
+  class: kind,
+})
 
 /** The worst failure in the order configuration, authentication, unreachable, other; warnings count only when strict. */
 export function exitCodeOf(results: readonly CheckResult[], strict: boolean): number {

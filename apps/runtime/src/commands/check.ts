@@ -26,10 +26,18 @@ export async function check(options: CheckOptions, io: CommandIo): Promise<numbe
   }
   const loaded = configuration(options, io)
   if ('problems' in loaded) {
-    say(...loaded.problems.map((problem) => fail('environment', problem, 'mission-control-runtime start --help lists every variable.', 'configuration')), checkNode())
+    say(
+      ...loaded.problems.map((problem) =>
+        fail('environment', problem, 'mission-control-runtime start --help lists every variable.', 'configuration'),
+      ),
+      checkNode(),
+    )
   } else {
     const { config, warnings, env } = loaded
-    say(...warnings.map((warning) => warn('environment', warning, 'Correct the value.')), pass('environment', `account ${config.accountId}`))
+    say(
+      ...warnings.map((warning) => warn('environment', warning, 'Correct the value.')),
+      pass('environment', `account ${config.accountId}`),
+    )
     await checkRest(config, env, say)
   }
   const code = exitCodeOf(results, options.strict ?? false)
@@ -58,7 +66,11 @@ async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckR
   )
   const reachable = await checkReachable(config, clock)
   say(...reachable)
-  const brain = createConvexBrain({ url: config.convexUrl, caller: { accountId: config.accountId, serviceToken: config.serviceToken }, clock })
+  const brain = createConvexBrain({
+    url: config.convexUrl,
+    caller: { accountId: config.accountId, serviceToken: config.serviceToken },
+    clock,
+  })
   try {
     const there = reachable.every(({ status }) => status !== 'fail')
     const token = there ? await checkToken(brain, config) : null

@@ -1,6 +1,5 @@
 /** What every command starts from. */
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import path from 'node:path'
 import { systemClock } from '@mission-control/host/clock'
 import type { Env, LoadedConfig } from '../config/load.ts'
 import { ConfigError, loadConfig, withEnvFile } from '../config/load.ts'
@@ -21,15 +20,20 @@ export interface CommandIo {
   error(line: string): void
   readonly isTerminal: boolean
   readonly version: string
+  /** Folder of this package's package.json. */
+  readonly packageRoot: string
 }
 
 /** In a checkout, next to package.json; an image sets NODE_ENV and never reads a file. */
-function developmentEnvFile(env: Env): string | null {
-  return env['NODE_ENV'] === 'production' ? null : fileURLToPath(new URL('../../.env', import.meta.url))
+function developmentEnvFile(env: Env, packageRoot: string): string | null {
+  return env['NODE_ENV'] === 'production' ? null : path.join(packageRoot, '.env')
 }
 
 export function environmentOf(io: CommandIo, { envFile, logLevel }: CommonOptions): Env {
-  const env = envFile === undefined ? withEnvFile(io.env, developmentEnvFile(io.env), true) : withEnvFile(io.env, envFile, false)
+  const env =
+    envFile === undefined
+      ? withEnvFile(io.env, developmentEnvFile(io.env, io.packageRoot), true)
+      : withEnvFile(io.env, envFile, false)
   return logLevel === undefined ? env : { ...env, LOG_LEVEL: logLevel }
 }
 
@@ -39,7 +43,10 @@ export function configOf(env: Env, io: CommandIo): LoadedConfig {
 
 /** @param out stderr for commands whose stdout is their answer */
 export function logFor(level: string, io: CommandIo, out: NodeJS.WritableStream = process.stdout): Log {
-  return createLog({ level, now: () => systemClock.now(), colour: io.isTerminal && !io.env['NO_COLOR'], pretty: io.isTerminal }, out)
+  return createLog(
+    { level, now: () => systemClock.now(), colour: io.isTerminal && !io.env['NO_COLOR'], pretty: io.isTerminal },
+    out,
+  )
 }
 
 /** Prints what is wrong with the environment, one sentence per line. */
@@ -47,9 +54,4 @@ export function reportConfigError(error: unknown, io: CommandIo): number {
   if (!(error instanceof ConfigError)) throw error
   for (const problem of error.problems) io.error(problem)
   return EXIT.configuration
-}
-
-export const packageVersion = (): string => {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

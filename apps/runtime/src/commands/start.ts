@@ -44,7 +44,9 @@ export async function start(options: CommonOptions, io: CommandIo): Promise<numb
     try {
       const outcome = await Promise.race([runtime.done, overdue.promise])
       if (outcome === OVERDUE) {
-        io.error(`The stop took longer than STOP_TIMEOUT (${config.stopTimeoutMs} ms); whatever was left is recovered from the leases.`)
+        io.error(
+          `The stop took longer than STOP_TIMEOUT (${config.stopTimeoutMs} ms); whatever was left is recovered from the leases.`,
+        )
         return EXIT.failed
       }
       if (outcome === 'stopped' || io.stop.aborted) return EXIT.ok

@@ -55,10 +55,18 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
   const log = logFor(options.logLevel ?? 'warn', io, process.stderr)
   const parts = new Set(options.only ?? PASS_PARTS)
   const running = holderOf(config.dataDir)
-  const only = options.dryRun ? 'this is a dry run' : running !== null && !options.takeOver ? `a runtime of this folder runs (pid ${running}); --take-over takes its place` : null
+  const only = options.dryRun
+    ? 'this is a dry run'
+    : running !== null && !options.takeOver
+      ? `a runtime of this folder runs (pid ${running}); --take-over takes its place`
+      : null
   const found = config.externalGateway ?? (await runningGateway(config))
   const conditions = createConditions(log)
-  const plain = createConvexBrain({ url: config.convexUrl, caller: { accountId: config.accountId, serviceToken: config.serviceToken }, clock })
+  const plain = createConvexBrain({
+    url: config.convexUrl,
+    caller: { accountId: config.accountId, serviceToken: config.serviceToken },
+    clock,
+  })
   const brain = observeBrain(plain, conditions)
   const gateway = openGateway({ config: { ...config, externalGateway: found }, env, clock, random, log })
   const life = new AbortController()
@@ -85,13 +93,20 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
         conditions,
         stats: createStats(clock),
         settings: config,
-        identity: { versions: () => ({ runtime: config.versions.runtime, openclaw: gateway.link.state().version }), infrastructure: config.infrastructure, intervalMs: config.checkInIntervalMs },
+        identity: {
+          versions: () => ({ runtime: config.versions.runtime, openclaw: gateway.link.state().version }),
+          infrastructure: config.infrastructure,
+          intervalMs: config.checkInIntervalMs,
+        },
         instanceId: dataDir?.instanceId ?? readInstanceId(config.dataDir) ?? '',
         shutdownGraceMs: config.shutdownGraceMs,
       },
       signal,
     )
-    return report ?? (await observe(parts, { brain, host: gateway.agents, clock, why: 'another runtime is active for this account' }, signal))
+    return (
+      report ??
+      (await observe(parts, { brain, host: gateway.agents, clock, why: 'another runtime is active for this account' }, signal))
+    )
   } finally {
     life.abort()
     await gatewayRun

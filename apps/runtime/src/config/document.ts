@@ -18,7 +18,10 @@ function rangeOf({ min, max, choices }: Variable): string {
 /** The environment section of `--help`. */
 export function helpText(): string {
   const width = Math.max(...all.map(({ name }) => name.length))
-  return ['Environment:', ...all.map((variable) => `  ${variable.name.padEnd(width)}  ${variable.about} (${defaultOf(variable)})`)].join('\n')
+  return [
+    'Environment:',
+    ...all.map((variable) => `  ${variable.name.padEnd(width)}  ${variable.about} (${defaultOf(variable)})`),
+  ].join('\n')
 }
 
 export function envExample(): string {
@@ -26,9 +29,13 @@ export function envExample(): string {
   const lines = groups.flatMap((group) => [
     '',
     `# ${group}`,
-    ...all.filter((variable) => variable.group === group).flatMap((variable) => [`# ${variable.about} (${defaultOf(variable)})`, exampleLine(variable)]),
+    ...all
+      .filter((variable) => variable.group === group)
+      .flatMap((variable) => [`# ${variable.about} (${defaultOf(variable)})`, exampleLine(variable)]),
   ])
-  return ['# Generated from apps/runtime/src/config/variables.ts; do not edit. Copy to .env for development.', ...lines, ''].join('\n')
+  return ['# Generated from apps/runtime/src/config/variables.ts; do not edit. Copy to .env for development.', ...lines, ''].join(
+    '\n',
+  )
 }
 
 function exampleLine({ name, required, default: value, example }: Variable): string {
@@ -36,7 +43,10 @@ function exampleLine({ name, required, default: value, example }: Variable): str
 }
 
 export function docsPage(): string {
-  const rows = all.map((variable) => `| \`${variable.name}\` | ${cell(defaultOf(variable))} | ${cell(rangeOf(variable))} | ${cell(variable.about)} |`)
+  const rows = all.map(
+    (variable) =>
+      `| \`${variable.name}\` | ${cell(defaultOf(variable))} | ${cell(rangeOf(variable))} | ${cell(variable.about)} |`,
+  )
   return [
     '# Environment of the runtime',
     '',

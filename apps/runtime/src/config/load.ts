@@ -76,7 +76,9 @@ function contradictions(e: Environment): string[] {
     ...(e.OPENCLAW_GATEWAY_URL !== null && e.OPENCLAW_GATEWAY_TOKEN === null
       ? ['OPENCLAW_GATEWAY_TOKEN is not set: a running gateway (OPENCLAW_GATEWAY_URL) asks for its token; set it.']
       : []),
-    ...(e.MODEL_BASE_URL !== null && e.OPENCLAW_MODEL === null ? ['OPENCLAW_MODEL is not set: MODEL_BASE_URL needs the name of a model it serves; set it.'] : []),
+    ...(e.MODEL_BASE_URL !== null && e.OPENCLAW_MODEL === null
+      ? ['OPENCLAW_MODEL is not set: MODEL_BASE_URL needs the name of a model it serves; set it.']
+      : []),
   ]
 }
 
@@ -84,9 +86,17 @@ function toConfig(e: Environment, env: Env, packageVersion: string, warnings: st
   const dataDir = path.resolve(e.DATA_DIR ?? defaultDataDir(env, e.ACCOUNT_ID))
   const stopTimeoutMs = Math.max(e.STOP_TIMEOUT, e.SHUTDOWN_GRACE + STOP_MARGIN_MS)
   if (stopTimeoutMs !== e.STOP_TIMEOUT) {
-    warnings.push(`STOP_TIMEOUT=${e.STOP_TIMEOUT} leaves less than ${STOP_MARGIN_MS} ms after SHUTDOWN_GRACE=${e.SHUTDOWN_GRACE}; ${stopTimeoutMs} is used.`)
+    warnings.push(
+      `STOP_TIMEOUT=${e.STOP_TIMEOUT} leaves less than ${STOP_MARGIN_MS} ms after SHUTDOWN_GRACE=${e.SHUTDOWN_GRACE}; ${stopTimeoutMs} is used.`,
+    )
   }
-  const model = { model: e.OPENCLAW_MODEL, baseUrl: e.MODEL_BASE_URL, apiKey: e.MODEL_API_KEY, openaiApiKey: e.OPENAI_API_KEY, anthropicApiKey: e.ANTHROPIC_API_KEY }
+  const model = {
+    model: e.OPENCLAW_MODEL,
+    baseUrl: e.MODEL_BASE_URL,
+    apiKey: e.MODEL_API_KEY,
+    openaiApiKey: e.OPENAI_API_KEY,
+    anthropicApiKey: e.ANTHROPIC_API_KEY,
+  }
   return {
     accountId: e.ACCOUNT_ID,
     convexUrl: e.CONVEX_URL,
@@ -102,7 +112,8 @@ function toConfig(e: Environment, env: Env, packageVersion: string, warnings: st
     stopTimeoutMs,
     logLevel: e.LOG_LEVEL,
     dataDir,
-    externalGateway: e.OPENCLAW_GATEWAY_URL === null ? null : { url: e.OPENCLAW_GATEWAY_URL, token: e.OPENCLAW_GATEWAY_TOKEN ?? '' },
+    externalGateway:
+      e.OPENCLAW_GATEWAY_URL === null ? null : { url: e.OPENCLAW_GATEWAY_URL, token: e.OPENCLAW_GATEWAY_TOKEN ?? '' },
     gatewayPort: e.OPENCLAW_GATEWAY_PORT,
     openclawBin: e.OPENCLAW_BIN,
     openclawStateDir: path.resolve(e.OPENCLAW_STATE_DIR ?? path.join(dataDir, 'openclaw')),
@@ -117,7 +128,9 @@ function toConfig(e: Environment, env: Env, packageVersion: string, warnings: st
 function defaultDataDir(env: Env, accountId: string): string {
   const base =
     env['XDG_DATA_HOME'] ??
-    (process.platform === 'darwin' ? path.join(homedir(), 'Library', 'Application Support') : (env['LOCALAPPDATA'] ?? path.join(homedir(), '.local', 'share')))
+    (process.platform === 'darwin'
+      ? path.join(homedir(), 'Library', 'Application Support')
+      : (env['LOCALAPPDATA'] ?? path.join(homedir(), '.local', 'share')))
   return path.join(base, 'mission-control', accountId)
 }
 
@@ -133,7 +146,9 @@ export function withEnvFile(env: Env, file: string | null, optional: boolean): E
     text = readFileSync(file, 'utf8')
   } catch (error) {
     if (optional && (error as NodeJS.ErrnoException).code === 'ENOENT') return env
-    throw new ConfigError([`The env file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}): correct --env-file.`])
+    throw new ConfigError([
+      `The env file ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}): correct --env-file.`,
+    ])
   }
   return { ...parseEnv(text), ...env }
 }

@@ -24,7 +24,7 @@ export interface ItemDeps {
   readonly log: Log
   readonly turnTimeoutMs: number
   /** Resolves when the gateway knows the agent, or cannot be made to. */
-  ensureAgent(slug: string, signal: AbortSignal): Promise<void> | void
+  readonly ensureAgent: (slug: string, signal: AbortSignal) => Promise<void>
 }
 
 export interface ItemResult {

@@ -19,11 +19,21 @@ export interface HealthView {
   readonly loops: Loops | null
   readonly brain: Brain
   readonly link: GatewayLink
-  versions(): RuntimeVersions
+  readonly versions: () => RuntimeVersions
   readonly stopping: boolean
 }
 
-export function healthPage({ config, clock, startedAt, conditions, stats, loops, brain, link, versions }: HealthView): HealthPage {
+export function healthPage({
+  config,
+  clock,
+  startedAt,
+  conditions,
+  stats,
+  loops,
+  brain,
+  link,
+  versions,
+}: HealthView): HealthPage {
   const period = loops?.period() ?? null
   const held = period?.delivery.held().length ?? 0
   const counters = stats.snapshot()
@@ -71,7 +81,8 @@ export function healthPage({ config, clock, startedAt, conditions, stats, loops,
 export function notReady({ loops, conditions, link, stopping }: HealthView): string[] {
   if (stopping) return ['stopping']
   const role = loops?.role() ?? 'starting'
-  if (role !== 'active') return [role === 'standby' ? 'standby: another runtime is active for this account' : 'waiting for the backend']
+  if (role !== 'active')
+    return [role === 'standby' ? 'standby: another runtime is active for this account' : 'waiting for the backend']
   const period = loops?.period() ?? null
   return [
     ...conditions.reasons(),

@@ -29,15 +29,26 @@ export class PortTakenError extends Error {
 const REQUEST_TIMEOUT_MS = 5_000
 
 /** @throws PortTakenError in one sentence that names the holder */
-export async function startHealthServer(source: HealthSource, { port, host }: { port: number; host: string }): Promise<HealthServer> {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) => answer(source, request, response))
+export async function startHealthServer(
+  source: HealthSource,
+  { port, host }: { port: number; host: string },
+): Promise<HealthServer> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS }, (request, response) =>
+    answer(source, request, response),
+  )
   server.listen(port, host)
   try {
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') throw new PortTakenError(portTaken(port, 'the health pages', 'set HEALTH_PORT to another one (0 picks a free one)'), { cause: error })
-    throw new PortTakenError(`The health pages cannot listen on ${host}:${port} (${message}): correct HEALTH_HOST and HEALTH_PORT.`, { cause: error })
+    if (code === 'EADDRINUSE')
+      throw new PortTakenError(portTaken(port, 'the health pages', 'set HEALTH_PORT to another one (0 picks a free one)'), {
+        cause: error,
+      })
+    throw new PortTakenError(
+      `The health pages cannot listen on ${host}:${port} (${message}): correct HEALTH_HOST and HEALTH_PORT.`,
+      { cause: error },
+    )
   }
   return { port: (server.address() as AddressInfo).port, host, close: () => close(server) }
 }

@@ -39,13 +39,21 @@ export async function runPass(parts: ReadonlySet<PassPart>, deps: PassDeps, sign
   const report: PassReport = { mode: 'done', why: '', failed: [] }
   const end = await Promise.race([untilDone(period, parts, deps, signal), period.over])
   if (end === 'superseded') report.failed.push('another runtime took over in the middle of the pass')
-  if (end === 'impatient') report.failed.push(`after ${PATIENCE_MS / 1000} s there was still something to do: ${period.delivery.blocked() ?? period.sync.status().lastError ?? 'no answer'}`)
+  if (end === 'impatient')
+    report.failed.push(
+      `after ${PATIENCE_MS / 1000} s there was still something to do: ${period.delivery.blocked() ?? period.sync.status().lastError ?? 'no answer'}`,
+    )
   await period.drain(deps.shutdownGraceMs)
   describe(report, period, parts, deps)
   return report
 }
 
-async function untilDone(period: Period, parts: ReadonlySet<PassPart>, { brain, clock }: PassDeps, signal: AbortSignal): Promise<'done' | 'impatient'> {
+async function untilDone(
+  period: Period,
+  parts: ReadonlySet<PassPart>,
+  { brain, clock }: PassDeps,
+  signal: AbortSignal,
+): Promise<'done' | 'impatient'> {
   const impatientAt = clock.monotonic() + PATIENCE_MS
   while (!signal.aborted) {
     const holds = period.delivery.held().length

@@ -58,7 +58,7 @@ export function createScriptedTurns(): ScriptedTurns {
         answers.set(turnKey, text)
         ended.resolve({ text, usage: null })
       }
-      running.set(turnKey, { request, reply, fail: (error) => ended.reject(error as Error) })
+      running.set(turnKey, { request, reply, fail: (error) => ended.reject(error) })
       peak = Math.max(peak, running.size)
       const onAbort = () =>
         ended.reject(new GatewayError('TURN_ABORTED', 'aborted', { ended: stopMode(signal.reason) !== 'detach' }))

@@ -19,7 +19,10 @@ export interface RuntimeProcess extends AsyncDisposable {
 }
 
 export function spawnRuntime(env: Record<string, string>, args: string[] = ['start']): RuntimeProcess {
-  const child = spawn(process.execPath, [BIN, ...args], { env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const lines: Record<string, unknown>[] = []
   const watchers = new Set<() => void>()
   let errors = ''
@@ -44,7 +47,13 @@ export function spawnRuntime(env: Record<string, string>, args: string[] = ['sta
           resolve(found)
         }
         watchers.add(look)
-        void ended.then((how) => reject(new Error(`the runtime ended (${how}) before it said that: ${errors}\n${lines.map((l) => JSON.stringify(l)).join('\n')}`)))
+        void ended.then((how) =>
+          reject(
+            new Error(
+              `the runtime ended (${how}) before it said that: ${errors}\n${lines.map((l) => JSON.stringify(l)).join('\n')}`,
+            ),
+          ),
+        )
         look()
       }),
     async [Symbol.asyncDispose]() {

@@ -55,14 +55,26 @@ export interface World extends AsyncDisposable {
   /** Environment of a runtime for this world; a data folder of its own. */
   environment(overrides?: Record<string, string>): Promise<Record<string, string>>
   /** A running runtime, stopped with the world. */
-  startRuntime(overrides?: Record<string, string>, network?: { fetch: typeof fetch }): Promise<Runtime & { config: RuntimeConfig }>
+  startRuntime(
+    overrides?: Record<string, string>,
+    network?: { fetch: typeof fetch },
+  ): Promise<Runtime & { config: RuntimeConfig }>
   untilReady(runtime: Runtime): Promise<void>
 }
 
-export async function createWorld(functions: Functions, { clock = systemClock, ...options }: { agents?: string[]; gateway?: FakeGatewayOptions; clock?: Clock } = {}): Promise<World> {
+export async function createWorld(
+  functions: Functions,
+  { clock = systemClock, ...options }: { agents?: string[]; gateway?: FakeGatewayOptions; clock?: Clock } = {},
+): Promise<World> {
   const backend = await createEmbeddedConvex({ functions, memory: true, clock, random: systemRandom })
   const server = await backend.listen({ port: 0 })
-  const owner = backend.withIdentity({ subject: 'ada', issuer: 'test', tokenIdentifier: 'test|ada', name: 'Ada', email: 'ada@example.org' })
+  const owner = backend.withIdentity({
+    subject: 'ada',
+    issuer: 'test',
+    tokenIdentifier: 'test|ada',
+    name: 'Ada',
+    email: 'ada@example.org',
+  })
   const accountId = await owner.mutation(api.accounts.create, { name: 'Test' })
   const { token } = await owner.action(api.serviceTokens.create, { accountId, name: 'test' })
   const gates = createGates()
@@ -98,7 +110,11 @@ export async function createWorld(functions: Functions, { clock = systemClock, .
     createTask,
     post: (content, task = taskId) => owner.mutation(api.messages.post, { accountId, taskId: task as never, content }),
     async messages(task = taskId) {
-      const { page } = await owner.query(api.messages.list, { accountId, taskId: task as never, paginationOpts: { numItems: 100, cursor: null } })
+      const { page } = await owner.query(api.messages.list, {
+        accountId,
+        taskId: task as never,
+        paginationOpts: { numItems: 100, cursor: null },
+      })
       return page.toReversed()
     },
     replies: (count, task = taskId) =>
@@ -132,7 +148,9 @@ export async function createWorld(functions: Functions, { clock = systemClock, .
     async startRuntime(overrides = {}, network = undefined) {
       const env = await world.environment(overrides)
       const { config } = loadConfig(env, '0.0.0')
-      const brain = network && createConvexBrain({ url: config.convexUrl, caller: { accountId, serviceToken: config.serviceToken }, clock, ...network })
+      const brain =
+        network &&
+        createConvexBrain({ url: config.convexUrl, caller: { accountId, serviceToken: config.serviceToken }, clock, ...network })
       const deps = { clock, random: systemRandom, log: collect(lines), env, ...(brain ? { brain } : {}) }
       const runtime = createRuntime(config, deps)
       cleanups.unshift(() => runtime.stop())
