@@ -13,6 +13,9 @@ import type { Brain, Watcher } from './brain/brain.ts'
 import { BrainError, toBrainError } from './brain/errors.ts'
 import { service } from './service.ts'
 
+/** How long the socket's goodbye is waited for. */
+const CLOSE_MS = 500
+
 export interface ConvexBrainOptions {
   readonly url: string
   readonly caller: ServiceCaller
@@ -46,7 +49,7 @@ export function createConvexBrain(options: ConvexBrainOptions): Brain {
     } catch (error) {
       outer?.throwIfAborted()
       if (timeout.aborted)
-        throw new BrainError('unreachable', 'CONVEX_UNREACHABLE', `The backend did not answer within ${timeoutMs} ms.`, error)
+        throw new BrainError('unreachable', 'CONVEX_UNREACHABLE', `The backend did not answer within ${timeoutMs} ms.`)
       throw toBrainError(error)
     }
   }
@@ -81,7 +84,8 @@ export function createConvexBrain(options: ConvexBrainOptions): Brain {
         listener(isWebSocketConnected)
       })
     },
-    close: () => socket.close(),
+    // A peer that never answers the goodbye of a socket must not hold up a stop.
+    close: () => Promise.race([socket.close(), clock.sleep(CLOSE_MS)]),
   }
 }
 

@@ -127,6 +127,22 @@ describe('the runtime with the embedded backend and a gateway', () => {
     expect((await world.messages()).filter(({ author }) => author.type === 'agent')).toHaveLength(1)
   })
 
+  it('goes on after a restart of the backend: nothing lost, nothing twice, and it says degraded meanwhile', async () => {
+    await using world = await createWorld(functions)
+    const runtime = await world.startRuntime(quick)
+    await world.untilReady(runtime)
+    await world.post('@writer [[gate:g]][[say:kept over the outage]]')
+    await world.gate('g').entered
+    await world.disconnect()
+    world.gate('g').release() // the reply has nowhere to go
+    await until(() => runtime.notReady().some((reason) => reason.startsWith('convex')))
+    await world.post('@writer [[say:written meanwhile]]')
+    await world.reconnect()
+    expect(await world.replies(2)).toEqual(['kept over the outage', 'written meanwhile'])
+    await until(() => runtime.notReady().length === 0)
+    expect(world.gateway.turns).toHaveLength(2)
+  })
+
   it('stops a turn that a person stops, and the lane goes on', async () => {
     await using world = await createWorld(functions)
     const runtime = await world.startRuntime(quick)

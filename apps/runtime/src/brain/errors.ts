@@ -1,6 +1,7 @@
 /** What a call to the backend can fail with, reduced to what the loops decide on. */
 import type { ErrorCode } from '@mission-control/shared/errors'
 import { errorCode, ERRORS } from '@mission-control/shared/errors'
+import { redactServiceTokens } from '@mission-control/shared/service-token'
 
 /**
  * - `unreachable`: no answer arrived; whether the call took effect is unknown, so it is repeated.
@@ -14,8 +15,9 @@ export class BrainError extends Error {
   readonly kind: BrainErrorKind
   readonly code: ErrorCode
 
-  constructor(kind: BrainErrorKind, code: ErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause })
+  constructor(kind: BrainErrorKind, code: ErrorCode, message: string) {
+    // The backend's validation errors print arguments, the token among them. The cause is not kept for the same reason.
+    super(redactServiceTokens(message))
     this.kind = kind
     this.code = code
   }
@@ -34,15 +36,17 @@ export class BrainError extends Error {
 export function toBrainError(error: unknown): BrainError {
   if (error instanceof BrainError) return error
   const code = errorCode(error)
-  if (code !== null) return new BrainError('refused', code, messageOfData(error) ?? code, error)
+  if (code !== null) return new BrainError('refused', code, messageOfData(error) ?? code)
   const message = error instanceof Error ? error.message : String(error)
-  if (error instanceof TypeError || isAbort(error))
-    return new BrainError('unreachable', 'CONVEX_UNREACHABLE', reasonOf(error), error)
-  return new BrainError('server', 'CONVEX_UNREACHABLE', `The backend failed: ${firstLine(message)}`, error)
+  if (isNetworkFailure(error) || isAbort(error)) return new BrainError('unreachable', 'CONVEX_UNREACHABLE', reasonOf(error))
+  return new BrainError('server', 'CONVEX_UNREACHABLE', `The backend failed: ${firstLine(message)}`)
 }
 
 export const isRefusal = (error: unknown, code: ErrorCode): boolean =>
   error instanceof BrainError && error.kind === 'refused' && error.code === code
+
+/** What fetch throws when no answer arrives. A TypeError of our own has no cause. */
+const isNetworkFailure = (error: unknown): boolean => error instanceof TypeError && error.cause !== undefined
 
 const isAbort = (error: unknown): boolean =>
   error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')

@@ -43,6 +43,9 @@ export interface World extends AsyncDisposable {
   readonly token: string
   readonly taskId: string
   readonly gateway: FakeGateway
+  /** The backend stops listening: calls are refused, sockets break. */
+  disconnect(): Promise<void>
+  reconnect(): Promise<void>
   /** Holds a turn whose message says `[[gate:name]]`. */
   gate(name: string): Gate
   readonly lines: { level: string; message: string; fields: Record<string, unknown> }[]
@@ -67,7 +70,8 @@ export async function createWorld(
   { clock = systemClock, ...options }: { agents?: string[]; gateway?: FakeGatewayOptions; clock?: Clock } = {},
 ): Promise<World> {
   const backend = await createEmbeddedConvex({ functions, memory: true, clock, random: systemRandom })
-  const server = await backend.listen({ port: 0 })
+  let server = await backend.listen({ port: 0 })
+  const { port } = server
   const owner = backend.withIdentity({
     subject: 'ada',
     issuer: 'test',
@@ -104,6 +108,10 @@ export async function createWorld(
     token,
     taskId,
     gateway,
+    disconnect: () => server.close(),
+    async reconnect() {
+      server = await backend.listen({ port })
+    },
     gate: (name) => gates.gate(name),
     lines,
     createAgent,
