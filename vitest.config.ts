@@ -12,8 +12,8 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,packages}/*/{src,test,convex}/**/*.test.ts'],
           exclude: ['**/*.e2e.test.ts', '**/node_modules/**'],
-          testTimeout: 20_000,
-          hookTimeout: 20_000,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { once } from 'node:events'
-import { isSameProcess, nameProcess } from '@mission-control/host/processes'
+import { descendantsOf, isSameProcess, nameProcess } from '@mission-control/host/processes'
 import { systemClock } from '@mission-control/host/clock'
 import { openclawEntry } from '@mission-control/openclaw/install'
 import { OPENCLAW_VERSION } from '@mission-control/openclaw/version'
@@ -124,7 +124,7 @@ describe('./mc demo with OpenClaw', () => {
     const gatewayLine = await demo.printed('online with its gateway')
     expect(gatewayLine).toContain('backend')
     const parts = readRecord(data())?.parts.map((part) => part.process) ?? []
-    const children = childrenOf(parts.map((part) => part.pid))
+    const children = parts.flatMap((part) => descendantsOf(part.pid)).map(nameProcess)
     expect(children.length).toBeGreaterThan(0)
     const { code, stdout, stderr } = await demo.finished
     expect(code, stderr).toBe(0)
@@ -132,11 +132,3 @@ describe('./mc demo with OpenClaw', () => {
     expect(await gone([...parts, ...children])).toBe(true)
   })
 })
-
-/** Every process below these, to any depth. */
-function childrenOf(pids: number[]): { pid: number; startedAt: string | null }[] {
-  return pids.flatMap((pid) => {
-    const below = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
-    return [...below.map(nameProcess), ...childrenOf(below)]
-  })
-}

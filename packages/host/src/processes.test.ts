@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { portHolder, portTaken } from './ports.ts'
-import { isAlive, isSameProcess, nameProcess } from './processes.ts'
+import { descendantsOf, isSameProcess, nameProcess } from './processes.ts'
 
 describe('processes', () => {
   it('knows itself, and no other that got its pid', () => {
@@ -15,9 +15,9 @@ describe('processes', () => {
     const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'ignore'] })
     const name = nameProcess(child.pid ?? 0)
     expect(isSameProcess(name)).toBe(true)
+    expect(descendantsOf(process.pid)).toContain(name.pid)
     child.kill('SIGKILL')
     await once(child, 'exit')
-    expect(isAlive(name.pid)).toBe(false)
     expect(isSameProcess(name)).toBe(false)
   })
 })

@@ -8,7 +8,7 @@ import type { Clock } from '@mission-control/shared/clock'
 import type { EventFrame, HelloOk } from '@openclaw/gateway-protocol/frame-guards'
 import { translateError } from './client-errors.ts'
 import { GatewayError, messageOf } from './errors.ts'
-import { untilAborted } from './until-aborted.ts'
+import { untilAborted } from '@mission-control/host/until-aborted'
 
 /** The gateway answers a healthy request in well under a second; its event loop can block for several while an agent starts. */
 const REQUEST_TIMEOUT_MS = 30_000

@@ -197,11 +197,10 @@ describe('scripted model', () => {
   })
 
   it('answers sensibly and always the same', () => {
-    const prompt = 'From: Ann\nTask title: Write the launch post\nplease have a look'
-    expect(defaultReply(prompt)).toContain('@Ann')
+    const prompt = '# mention: x\n- task: t1, status assigned, priority 2, title "Write the launch post"\n\nplease have a look'
     expect(defaultReply(prompt)).toContain('"Write the launch post"')
     expect(defaultReply(prompt)).toBe(defaultReply(prompt))
-    expect(isReceipt(defaultReply('Heartbeat. Reply HEARTBEAT_OK when there is nothing to do.'))).toBe(true)
+    expect(isReceipt(defaultReply('# heartbeat: regular check\n- task: t1, title "Write the launch post"'))).toBe(true)
   })
 
   it('a receipt is nothing, or exactly the silent word', () => {

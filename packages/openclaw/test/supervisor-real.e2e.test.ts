@@ -2,7 +2,7 @@
 import { systemClock } from '@mission-control/host/clock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createGateway } from '../src/official-gateway.ts'
-import { descendantsOf, startTimeOf } from '../src/supervisor/process-identity.ts'
+import { descendantsOf, startTimeOf } from '@mission-control/host/processes'
 import { gatewayPaths } from '../src/supervisor/supervisor.ts'
 import { runTurn } from '../src/turn/run.ts'
 import { OPENCLAW_VERSION } from '../src/version.ts'
@@ -66,9 +66,9 @@ describe.skipIf(entry === null).sequential('supervisor over the real gateway', (
 
   it('leaves no process behind when stopped', async () => {
     const pid = real.host.status().pid ?? 0
-    const family = [pid, ...(await descendantsOf(pid))]
+    const family = [pid, ...descendantsOf(pid)]
     expect(family.length).toBeGreaterThan(1)
     await real.host.stop({ graceMs: 5000 })
-    for (const member of family) expect(await startTimeOf(member)).toBeNull()
+    for (const member of family) expect(startTimeOf(member)).toBeNull()
   })
 })

@@ -17,7 +17,8 @@ async function ownToken({ random }: HostDeps, stateDir: string): Promise<string>
   const file = gatewayPaths(stateDir).token
   const known = (await readFile(file, 'utf8').catch(() => '')).trim()
   if (known !== '') return known
-  const token = Buffer.from(random.bytes(TOKEN_BYTES)).toString('base64url')
+  // Hex: a token that begins with a hyphen, as base64url may, is taken for an option by command lines.
+  const token = Buffer.from(random.bytes(TOKEN_BYTES)).toString('hex')
   await writeFileAtomically(file, `${token}\n`, OWNER_ONLY)
   return token
 }

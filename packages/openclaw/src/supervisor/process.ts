@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { open, mkdir, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Clock } from '@mission-control/shared/clock'
-import { descendantsOf, startTimeOf } from './process-identity.ts'
+import { descendantsOf, startTimeOf } from '@mission-control/host/processes'
 
 /** A log larger than this is put aside (one generation) before the next start. */
 const LOG_ROTATE_BYTES = 20_000_000
@@ -59,7 +59,7 @@ export async function startProcess(command: Command): Promise<RunningProcess> {
     child.unref()
     const pid = child.pid ?? 0
     // Null: it ended already, which `ended` reports.
-    return { pid, startTime: (await startTimeOf(pid)) ?? 'gone', ended, logStart }
+    return { pid, startTime: startTimeOf(pid) ?? 'gone', ended, logStart }
   } finally {
     await log.close()
   }
@@ -67,9 +67,9 @@ export async function startProcess(command: Command): Promise<RunningProcess> {
 
 /** Takes over a living process of an earlier life; null when it is gone or the pid is somebody else's now. */
 export async function adoptProcess(clock: Clock, pid: number, startTime: string): Promise<RunningProcess | null> {
-  if ((await startTimeOf(pid)) !== startTime) return null
+  if (startTimeOf(pid) !== startTime) return null
   const watch = async (): Promise<ProcessEnd> => {
-    while ((await startTimeOf(pid)) === startTime) await clock.sleep(WATCH_INTERVAL_MS)
+    while (startTimeOf(pid) === startTime) await clock.sleep(WATCH_INTERVAL_MS)
     return { code: null, signal: null }
   }
   return { pid, startTime, ended: watch(), logStart: 0 }
@@ -85,10 +85,10 @@ export async function endProcess(
   graceMs: number,
 ): Promise<void> {
   const family = new Map<number, string>([[pid, startTime]])
-  const alive = async (member: number) => (await startTimeOf(member)) === family.get(member)
+  const alive = async (member: number) => startTimeOf(member) === family.get(member)
   const gather = async () => {
-    for (const descendant of await descendantsOf(pid)) {
-      const start = await startTimeOf(descendant)
+    for (const descendant of descendantsOf(pid)) {
+      const start = startTimeOf(descendant)
       if (start !== null) family.set(descendant, start)
     }
   }

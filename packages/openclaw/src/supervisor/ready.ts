@@ -2,7 +2,7 @@
 import { request } from 'node:http'
 import type { Clock } from '@mission-control/shared/clock'
 import type { Client, Connected } from '../client.ts'
-import { untilAborted } from '../until-aborted.ts'
+import { untilAborted } from '@mission-control/host/until-aborted'
 import type { ProcessEnd, RunningProcess } from './process.ts'
 
 /** A start takes many seconds of processor time; asking more often only takes some of it away. */

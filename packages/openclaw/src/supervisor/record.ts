@@ -5,7 +5,7 @@ import { writeFileAtomically } from '../atomic-file.ts'
 
 const Record = z.object({
   pid: z.int().positive(),
-  /** See process-identity.ts. */
+  /** See packages/host/src/processes.ts. */
   startTime: z.string().min(1),
   port: z.int().min(1).max(65_535),
   token: z.string().min(1),

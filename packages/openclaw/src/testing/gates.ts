@@ -2,7 +2,7 @@
  * Named gates hold a scripted turn in the middle of its model call until a test lets it go: signals instead of sleeps.
  * A gate that nobody asked for is created on first use from either side, so the order of test and model does not matter.
  */
-import { untilAborted } from '../until-aborted.ts'
+import { untilAborted } from '@mission-control/host/until-aborted'
 
 export interface Gate {
   /** Resolves when a model call has arrived at the gate. */

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { defaultReply } from './default-reply.ts'
 import { parseDirectives } from './directives.ts'
 import type { Gates } from './gates.ts'
-import { untilAborted } from '../until-aborted.ts'
+import { untilAborted } from '@mission-control/host/until-aborted'
 
 export type ScriptedReply =
   | { readonly kind: 'text'; readonly text: string }
