@@ -1,4 +1,5 @@
 /** Puts the layers together. Owns the order in which they open and close; holds no rule of its own. */
+import { lockFolder } from '@mission-control/host/folder-lock'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import type { Clock, Random } from '@mission-control/shared/clock'
 import { closeSync, openSync } from 'node:fs'
@@ -18,7 +19,6 @@ import { createLiveSets } from './sync/live.ts'
 import { createSequence } from './transactions/sequence.ts'
 import { createSnapshots } from './transactions/snapshots.ts'
 import { createWriter } from './transactions/writer.ts'
-import { openDataDirectory } from './storage/data-directory.ts'
 import { createCheckpointer } from './storage/checkpoint.ts'
 import { eventLoopTurn } from './transactions/turn.ts'
 import { findMismatch, type ValidatorJson } from './validators/validate.ts'
@@ -69,8 +69,10 @@ export async function openEngine(options: EngineOptions) {
   const random = options.random ?? systemRandom
   const log = options.log ?? silent
 
-  const directory = options.dataDir ? openDataDirectory(options.dataDir) : null
-  const path = directory ? join(directory.path, 'convex.sqlite') : ':memory:'
+  const directory = options.dataDir
+    ? lockFolder(options.dataDir, { name: 'owner', holder: 'another backend', change: 'use another folder' })
+    : null
+  const path = directory ? join(directory.folder, 'convex.sqlite') : ':memory:'
   let opened: Connection | undefined
   try {
     if (directory) makePrivate(path)
@@ -149,7 +151,7 @@ export async function openEngine(options: EngineOptions) {
       log,
       directory,
       stats: writer.stats,
-      adminKey: loadAdminKey(directory?.path ?? null, systemRandom),
+      adminKey: loadAdminKey(directory?.folder ?? null, systemRandom),
       writer,
       lastTs: sequence.lastTs,
       /** Moves the engine's own idea of "now" ahead. */

@@ -1,0 +1,62 @@
+/**
+ * One process owns a folder. The proof is an exclusive SQLite lock on a small file in it: the kernel drops it when the holder dies,
+ * `kill -9` included, so there is no stale lock to clean up, and whoever gets it has proved the last holder dead. The pid beside it is
+ * only there to be named in the error.
+ */
+import { chmodSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+export interface FolderLock {
+  /** The folder, absolute and without links. */
+  readonly folder: string
+  release(): void
+}
+
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError'
+}
+
+export interface FolderLockOptions {
+  /** Base name of the two files, e.g. `runtime` for `runtime.lock` and `runtime.pid`. */
+  readonly name: string
+  /** Who holds it, for the error: "another runtime". */
+  readonly holder: string
+  /** How to use another folder, for the error: "set DATA_DIR". */
+  readonly change: string
+}
+
+/**
+ * Creates the folder when missing, for its owner only, and takes its lock.
+ * @throws FolderInUseError naming the holder's pid; the system's error when the folder cannot be written
+ */
+export function lockFolder(folder: string, { name, holder, change }: FolderLockOptions): FolderLock {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const real = realpathSync(folder)
+  const file = path.join(real, `${name}.lock`)
+  const pidFile = path.join(real, `${name}.pid`)
+  const lock = new DatabaseSync(file, { timeout: 0 })
+  try {
+    chmodSync(file, 0o600)
+    lock.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  } catch (error) {
+    lock.close()
+    const pid = pidIn(pidFile)
+    throw new FolderInUseError(
+      `The data folder ${real} is in use by ${holder}${pid === null ? '' : ` (pid ${pid})`}: stop that one, or ${change}.`,
+      { cause: error },
+    )
+  }
+  writeFileSync(`${pidFile}.new`, `${process.pid}\n`, { mode: 0o600 })
+  renameSync(`${pidFile}.new`, pidFile)
+  return { folder: real, release: () => lock.close() }
+}
+
+/** `null` while the holder is between taking the lock and writing its pid. */
+function pidIn(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    return null
+  }
+}
