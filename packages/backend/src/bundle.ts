@@ -3,22 +3,10 @@
  * the official CLI pushes the sources.
  */
 import { pathToFileURL } from 'node:url'
+import { bundleDefines } from '@mission-control/embedded/functions/global'
 import type { Plugin } from 'esbuild'
 import { build } from 'esbuild'
 import { convexFolder, functionModules } from './modules.ts'
-
-/** The globals that must follow the running execution instead of the process. */
-export const DEFINES: Readonly<Record<string, string>> = {
-  'Date.now': 'Convex.now',
-  'Math.random': 'Convex.random',
-  Date: 'Convex.Date',
-  console: 'Convex.console',
-  fetch: 'Convex.fetch',
-  setTimeout: 'Convex.setTimeout',
-  setInterval: 'Convex.setInterval',
-  setImmediate: 'Convex.setImmediate',
-  'process.env': 'Convex.env',
-}
 
 /**
  * Writes one ESM file that exports `schema`, `modules` (path without extension -> namespace) and `crons`.
@@ -38,7 +26,7 @@ export async function bundleFunctions({ outFile }: { outFile: string }): Promise
     sourcemap: 'inline',
     legalComments: 'none',
     logLevel: 'silent',
-    define: { ...DEFINES },
+    define: { ...bundleDefines },
     plugins: [convexByUrl],
   })
 }

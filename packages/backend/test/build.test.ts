@@ -9,7 +9,7 @@ import type { FunctionArgs, FunctionReference, FunctionReturnType } from 'convex
 import { afterEach, expect, expectTypeOf, it } from 'vitest'
 import type { api } from '../convex/_generated/api.js'
 import type { Id } from '../convex/_generated/dataModel.js'
-import { bundleFunctions, DEFINES } from '../src/bundle.ts'
+import { bundleFunctions } from '../src/bundle.ts'
 import { codegen } from '../src/codegen.ts'
 import { convexFolder, functionModules } from '../src/modules.ts'
 
@@ -35,10 +35,6 @@ it('builds a bundle that loads from a folder without node_modules', async () => 
   const code = text.slice(0, text.indexOf('//# sourceMappingURL'))
   expect(code).toContain('Convex.now()')
   expect(code).not.toMatch(/\bDate\.now\(|\bMath\.random\(/)
-})
-
-it('defines the same globals as the engine asks for', () => {
-  expect(DEFINES).toEqual(bundleDefines)
 })
 
 it('has generated code that is what the official CLI writes', { timeout: 120_000 }, async () => {
