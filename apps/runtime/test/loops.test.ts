@@ -81,6 +81,7 @@ describe('delivery', () => {
     h.brain.down = false
     await h.clock.advance(20_000)
     expect(row.replies).toEqual(['kept'])
+    expect(row.item.fence).toBe(1) // settled by the claim that ran it, not by a second one
     expect(h.reasons()).toEqual([])
     await h.stop()
   })
@@ -103,9 +104,11 @@ describe('delivery', () => {
     await h.start()
     h.turns.auto = () => 'ok'
     h.brain.loseAnswers('settle', 2)
+    h.newCalls()
     const row = h.brain.add('ada/t1', 'hello')
     await h.clock.advance(5_000)
     expect(row.replies).toEqual(['ok'])
+    expect(h.newCalls().filter((name) => name === 'settle')).toHaveLength(3)
     expect(h.loops.period()?.delivery.held()).toEqual([])
     await h.stop()
   })
@@ -334,6 +337,23 @@ describe('stopping', () => {
     expect(quick.replies).toEqual(['in time'])
     expect(slow.item).toMatchObject({ state: 'ready', attempts: 0, turn: 2 })
     expect(late.item.attempts).toBe(0)
+  })
+})
+
+describe('a claim that is answered after the stop began', () => {
+  it('gives back what it got, without sending it', async () => {
+    const h = createHarness()
+    await h.start()
+    const answer = h.brain.holdAnswer('claim')
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    expect(row.item.state).toBe('claimed')
+    const stopped = h.loops.stop({ graceMs: 0, signal: new AbortController().signal })
+    await h.clock.advance(10)
+    answer()
+    await stopped
+    expect(row.item).toMatchObject({ state: 'ready', attempts: 0, turn: 2 })
+    expect(h.turns.sent).toEqual([])
   })
 })
 

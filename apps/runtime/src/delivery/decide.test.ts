@@ -71,7 +71,7 @@ describe('what to claim, and when', () => {
     const step = fc.oneof(
       fc.record({ type: fc.constant('ready' as const), heads: fc.uniqueArray(id).map((ids) => heads(...ids)) }),
       fc.record({ type: fc.constant('ended' as const), id }),
-      fc.record({ type: fc.constant('answer' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+      fc.record({ type: fc.constant('answer' as const), got: fc.nat({ max: 4 }) }),
       fc.record({ type: fc.constant('lost' as const) }),
       fc.record({ type: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 100_000 }) }),
     )
@@ -84,7 +84,7 @@ describe('what to claim, and when', () => {
           else if (event.type === 'answer' || event.type === 'lost') {
             const asked = state.claiming
             if (asked === null) continue
-            const got = event.type === 'answer' ? asked.slice(0, Math.round(event.share * asked.length)) : []
+            const got = event.type === 'answer' ? asked.slice(0, event.got) : []
             state = reduce(
               state,
               event.type === 'lost' ? { type: 'claimFailed', random: 0.5 } : { type: 'claimed', got, notDueInMs: null },

@@ -52,6 +52,8 @@ export interface MemoryBrain extends Brain {
   stop(id: string): void
   /** The next `count` calls of this name take effect and lose their answer. */
   loseAnswers(name: Name, count: number): void
+  /** The next call of this name takes effect and is answered when the returned function is called. */
+  holdAnswer(name: Name): () => void
   /** Calls fail without effect while true. */
   down: boolean
   tokenRefused: boolean
@@ -69,6 +71,7 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
   const signalWatchers = new Set<Watcher<C.Signals>>()
   const connectionListeners = new Set<(connected: boolean) => void>()
   const lost = new Map<Name, number>()
+  const holding = new Map<Name, Promise<void>>()
   let signals: C.Signals = { rosterVersion: 1, stopSeq: 0, controlSeq: 0, command: null, paused: false }
   let epoch = 0
   let active: { instanceId: string; boot: string; leaseUntil: number } | null = null
@@ -286,7 +289,9 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       lost.set(name, losing - 1)
       throw new BrainError('unreachable', 'CONVEX_UNREACHABLE', 'the answer was lost')
     }
-    await Promise.resolve()
+    const until = holding.get(name)
+    holding.delete(name)
+    await until
     return structuredClone(result) as never
   }
 
@@ -316,6 +321,11 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
     stop(id) {
       apply(find(id), { type: 'stop' })
       brain.setSignals({ stopSeq: signals.stopSeq + 1 })
+    },
+    holdAnswer(name) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      holding.set(name, promise)
+      return resolve
     },
     loseAnswers: (name, times) => void lost.set(name, times),
     takeOver() {
