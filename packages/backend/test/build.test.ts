@@ -2,6 +2,7 @@
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { loadFunctions } from '@mission-control/embedded'
 import type { DeliveryState } from '@mission-control/shared/enums'
 import type * as Contract from '@mission-control/shared/service-contract'
 import type { FunctionArgs, FunctionReference, FunctionReturnType } from 'convex/server'
