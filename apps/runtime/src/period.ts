@@ -65,6 +65,9 @@ export interface Period {
 /** An overdue head that nobody claimed for this long: the subscription has missed it. */
 const OVERDUE_MS = 1_000
 
+/** The time of an answer on its way is far below this. */
+const JUMP_MS = 30_000
+
 export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, deps: LoopDeps, parts = ALL_PARTS): Period {
   const { brain, turns, clock, log, conditions, settings } = deps
   const { epoch } = hello
@@ -140,7 +143,9 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
   })
 
   function answered(answer: CheckInAnswer, due: readonly { agentId: string; slot: number }[]): void {
+    const jump = Math.abs(answer.now - backendNow())
     base = { backend: answer.now, at: clock.monotonic() }
+    if (jump > JUMP_MS) heartbeats.clockJumped()
     deps.stats.checkedIn(answer.oldestDueInMs)
     sync.rosterVersion(answer.rosterVersion)
     delivery.stop(answer.stop)

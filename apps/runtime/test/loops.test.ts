@@ -199,6 +199,17 @@ describe('delivery', () => {
     await h.stop()
   })
 
+  it('polls while the subscription has failed', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.auto = () => 'ok'
+    h.brain.breakReady()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(5_000)
+    expect(row.replies).toEqual(['ok'])
+    await h.stop()
+  })
+
   it('polls while the socket is known to be down', async () => {
     const h = createHarness()
     await h.start()
@@ -429,6 +440,20 @@ describe('agents', () => {
     await h.clock.advance(30 * 60_000)
     expect(h.brain.calls.filter(({ name }) => name === 'begin').length).toBeGreaterThanOrEqual(2)
     expect(h.brain.calls.filter(({ name }) => name === 'begin').length).toBeLessThanOrEqual(3)
+    await h.stop()
+  })
+
+  it.each([-86_400_000, 86_400_000])('keeps its rhythm when all clocks jump by %d ms', async (jump) => {
+    const h = createHarness()
+    h.brain.roster = [rosterEntry('ada', { lastHeartbeatSlot: h.clock.now() })]
+    h.brain.work.add('ada')
+    await h.start()
+    h.turns.auto = () => 'HEARTBEAT_OK'
+    h.clock.jump(jump) // the backend's too: going back, the last slot lies in the future
+    await h.clock.advance(46 * 60_000)
+    const begins = h.brain.calls.filter(({ name }) => name === 'begin').length
+    expect(begins).toBeGreaterThanOrEqual(2)
+    expect(begins).toBeLessThanOrEqual(4)
     await h.stop()
   })
 

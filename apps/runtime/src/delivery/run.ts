@@ -72,12 +72,15 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   let state = idleState
   let paused = false
   let pollAsked = false
+  /** The subscription was refused or failed. It may stay so although the query would answer again: poll meanwhile. */
+  let watchFailed = false
   /** Slots kept for heartbeats that are being claimed. */
   let reserved = 0
   let closing: InterruptReason | null = null
   const whenIdle = new Set<() => void>()
 
   const slots = () => (paused || closing !== null ? 0 : breaker.allow(deps.concurrency) - reserved)
+  const deaf = () => watchFailed || !brain.connected()
   const isIdle = () => held.size === 0 && state.claiming === null && reserved === 0
   const apply = (event: DeliveryEvent) => {
     state = reduce(state, event, clock.monotonic())
@@ -155,7 +158,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   async function pollLoop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (pollAsked || !brain.connected()) {
+      if (pollAsked || deaf()) {
         pollAsked = false
         try {
           apply({ type: 'ready', heads: await brain.query(service.ready, {}, signal) })
@@ -163,7 +166,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
           if (!signal.aborted) log.debug({ error: toBrainError(error).message }, 'the ready query could not be asked')
         }
       }
-      await pollSleeper.sleep(brain.connected() ? null : deps.pollMs, signal)
+      await pollSleeper.sleep(deaf() ? deps.pollMs : null, signal)
     }
   }
 
@@ -179,9 +182,15 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
         turns.onChange(gatewayIs),
         brain.onConnection(() => pollSleeper.nudge()),
         brain.watchReady({
-          value: (heads: ReadyHeads) => apply({ type: 'ready', heads }),
-          error: (error) =>
-            log.debug({ error: toBrainError(error).message }, 'the ready subscription failed; the check-in goes on'),
+          value: (heads: ReadyHeads) => {
+            watchFailed = false
+            apply({ type: 'ready', heads })
+          },
+          error: (error) => {
+            watchFailed = true
+            pollSleeper.nudge()
+            log.debug({ error: toBrainError(error).message }, 'the ready subscription failed; the query is polled')
+          },
         }),
       ]
       try {

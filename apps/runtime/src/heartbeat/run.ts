@@ -37,6 +37,8 @@ export interface Heartbeats {
   answered(due: readonly { agentId: string; slot: number }[], work: readonly string[]): void
   /** Begins waiting heartbeats as far as there is room. Safe to call often. */
   fill(signal: AbortSignal): Promise<void>
+  /** The backend's clock has jumped: all due times are worked out anew. */
+  clockJumped(): void
   /** Backend time of the earliest due agent, or `null`. */
   nextAt(): number | null
   status(): { scheduled: number; waiting: number; begun: number; skipped: number }
@@ -128,6 +130,10 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
       } finally {
         filling = false
       }
+    },
+    clockJumped() {
+      for (const agent of agents.values()) schedule(agent)
+      deps.onSchedule()
     },
     nextAt: () => queue.peek(),
     status: () => ({ scheduled: agents.size, waiting: waiting.length, begun, skipped }),

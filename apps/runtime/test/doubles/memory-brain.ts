@@ -58,6 +58,8 @@ export interface MemoryBrain extends Brain {
   down: boolean
   tokenRefused: boolean
   setConnected(connected: boolean): void
+  /** The ready subscription fails and stays silent. */
+  breakReady(): void
   /** Subscriptions stop firing while true: a half-open socket. */
   silent: boolean
   /** Another installation takes over, as after our lease ran out. */
@@ -337,6 +339,10 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       connected = value
       brain.silent = !value
       connectionListeners.forEach((listener) => listener(value))
+    },
+    breakReady() {
+      brain.silent = true
+      ready.forEach((watcher) => watcher.error(new BrainError('server', 'CONVEX_UNREACHABLE', 'the query failed')))
     },
     watchReady: (watcher) => watch(ready, watcher, heads),
     watchSignals: (watcher) => watch(signalWatchers, watcher, () => signals),
