@@ -1,19 +1,13 @@
 /**
- * The data folder of one installation: its lock, its identity, its paths.
- *
- * One process owns the folder. The proof is an exclusive SQLite lock on a small file: the kernel drops it when the holder dies,
- * `kill -9` included, so there is no stale lock to clean up, and a new process of the same folder proves the old one dead. The pid
- * beside it is only there to be named in the error.
+ * The data folder of one installation: its lock, its identity, its paths. A new process of the same folder that gets the lock has
+ * proved the old one dead, which is what lets it take over at once.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { folderHolder, lockFolder } from '@mission-control/host/folder-lock'
 import type { Random } from '@mission-control/shared/clock'
 
-const LOCK_FILE = 'runtime.lock'
-const PID_FILE = 'runtime.pid'
-/** Somebody who only looks whether the folder is held has it for less than this. */
-const PROBE_PATIENCE_MS = 200
+const LOCK_NAME = 'runtime'
 
 export interface DataDir {
   readonly path: string
@@ -24,14 +18,9 @@ export interface DataDir {
   release(): void
 }
 
-export class DataDirInUseError extends Error {
-  override readonly name = 'DataDirInUseError'
-}
-
-/** @throws DataDirInUseError naming the holder, or the system's error when the folder cannot be written */
+/** @throws FolderInUseError naming the holder, or the system's error when the folder cannot be written */
 export function openDataDir(folder: string, random: Random): DataDir {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const lock = takeLock(folder)
+  const lock = lockFolder(folder, { name: LOCK_NAME, holder: 'another runtime', change: 'set DATA_DIR to another folder' })
   try {
     return {
       path: folder,
@@ -41,10 +30,10 @@ export function openDataDir(folder: string, random: Random): DataDir {
         if (value === null) rmSync(file, { force: true })
         else writeWhole(file, `${JSON.stringify(value)}\n`)
       },
-      release: () => lock.close(),
+      release: () => lock.release(),
     }
   } catch (error) {
-    lock.close()
+    lock.release()
     throw error
   }
 }
@@ -52,43 +41,8 @@ export function openDataDir(folder: string, random: Random): DataDir {
 /** The identity of a folder that somebody else may hold; `null` before its first use. */
 export const readInstanceId = (folder: string): string | null => read(path.join(folder, 'instance-id'))
 
-/**
- * Whether a runtime holds the folder: asks the lock, not the pid file, which may name a process long dead.
- * @returns its pid, `unknown` when it has not been written yet, `null` when nobody holds it
- */
-export function holderOf(folder: string): number | 'unknown' | null {
-  const file = path.join(folder, LOCK_FILE)
-  if (!existsSync(file)) return null
-  const probe = new DatabaseSync(file, { timeout: 0 })
-  try {
-    probe.exec('BEGIN EXCLUSIVE; ROLLBACK')
-    return null
-  } catch {
-    const pid = Number(read(path.join(folder, PID_FILE)))
-    return Number.isInteger(pid) && pid > 0 ? pid : 'unknown'
-  } finally {
-    probe.close()
-  }
-}
-
-function takeLock(folder: string): DatabaseSync {
-  const file = path.join(folder, LOCK_FILE)
-  const pidFile = path.join(folder, PID_FILE)
-  const lock = new DatabaseSync(file, { timeout: PROBE_PATIENCE_MS })
-  try {
-    chmodSync(file, 0o600)
-    lock.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-  } catch (error) {
-    lock.close()
-    const holder = read(pidFile)
-    throw new DataDirInUseError(
-      `The data folder ${folder} is in use by another runtime${holder === null ? '' : ` (pid ${holder})`}: stop that one, or set DATA_DIR to another folder.`,
-      { cause: error },
-    )
-  }
-  writeWhole(pidFile, `${process.pid}\n`)
-  return lock
-}
+/** Pid of the runtime that holds the folder, `unknown` before it has written it, `null` when nobody does. */
+export const holderOf = (folder: string) => folderHolder(folder, LOCK_NAME)
 
 function instanceIdOf(folder: string, random: Random): string {
   const file = path.join(folder, 'instance-id')

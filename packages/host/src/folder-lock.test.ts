@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { FolderInUseError, lockFolder } from './folder-lock.ts'
+import { FolderInUseError, folderHolder, lockFolder } from './folder-lock.ts'
 
 let folder = ''
 beforeEach(() => {
@@ -20,7 +20,9 @@ it('refuses a second holder in one sentence that names the first, and not after 
   expect(() => lockFolder(folder, options)).toThrow(
     `The data folder ${first.folder} is in use by another test (pid ${process.pid}): stop that one, or use another folder.`,
   )
+  expect(folderHolder(folder, 'test')).toBe(process.pid)
   first.release()
+  expect(folderHolder(folder, 'test')).toBeNull()
   lockFolder(folder, options).release()
 })
 

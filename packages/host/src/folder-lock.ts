@@ -3,7 +3,7 @@
  * `kill -9` included, so there is no stale lock to clean up, and whoever gets it has proved the last holder dead. The pid beside it is
  * only there to be named in the error.
  */
-import { chmodSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -50,6 +50,25 @@ export function lockFolder(folder: string, { name, holder, change }: FolderLockO
   writeFileSync(`${pidFile}.new`, `${process.pid}\n`, { mode: 0o600 })
   renameSync(`${pidFile}.new`, pidFile)
   return { folder: real, release: () => lock.close() }
+}
+
+/**
+ * Whether somebody holds the folder: asks the lock, not the pid file, which may name a process long dead. Changes nothing.
+ * @returns the holder's pid, `unknown` when it has not been written yet, `null` when nobody holds it
+ */
+export function folderHolder(folder: string, name: string): number | 'unknown' | null {
+  const file = path.join(folder, `${name}.lock`)
+  if (!existsSync(file)) return null
+  const probe = new DatabaseSync(file, { timeout: 0 })
+  try {
+    probe.exec('BEGIN EXCLUSIVE; ROLLBACK')
+    return null
+  } catch {
+    const pid = Number(pidIn(path.join(folder, `${name}.pid`)))
+    return Number.isInteger(pid) && pid > 0 ? pid : 'unknown'
+  } finally {
+    probe.close()
+  }
 }
 
 /** `null` while the holder is between taking the lock and writing its pid. */

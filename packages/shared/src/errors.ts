@@ -39,7 +39,7 @@ export const ERRORS = {
   GATEWAY_PROTOCOL: { class: 'configuration', whatToDo: 'Install the OpenClaw version that this release names.' },
   OPENCLAW_NOT_FOUND: { class: 'configuration', whatToDo: 'Install OpenClaw, or set OPENCLAW_BIN to its openclaw.mjs.' },
   MODEL_REFUSED: { class: 'configuration', whatToDo: 'Check the model name and the API key of the model provider.' },
-  TURN_FAILED: { class: 'retryable', whatToDo: 'See the run of this delivery: mission-control-runtime trace <deliveryId>.' },
+  TURN_FAILED: { class: 'retryable', whatToDo: 'See the reason on its run and in the log of the gateway.' },
   TURN_TIMEOUT: { class: 'retryable', whatToDo: 'Raise TURN_TIMEOUT, or give the agent smaller steps.' },
   CONFIG: { class: 'configuration', whatToDo: 'Correct the named environment variable.' },
 } as const satisfies Record<string, ErrorInfo>
