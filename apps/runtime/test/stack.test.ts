@@ -3,7 +3,7 @@ import path from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Functions } from '@mission-control/embedded'
 import { api } from '@mission-control/backend/convex/_generated/api'
-import { HealthPage } from '../src/health/page.ts'
+import { HealthPage } from '@mission-control/shared/health'
 import { createFastClock } from './stack/fast-clock.ts'
 import type { World } from './stack/world.ts'
 import { buildFunctions, createWorld } from './stack/world.ts'
@@ -219,6 +219,38 @@ describe('the runtime with the embedded backend and a gateway', () => {
     const turn = await world.gateway.waitForTurn(({ prompt }) => prompt.includes('# heartbeat'))
     expect(turn.prompt).toContain('Write the report')
     expect(turn.prompt).toContain('at most one action')
+  }, 100_000)
+
+  it('gives a new agent its first heartbeat within a minute, moves it with its interval, and none once it is gone', async () => {
+    const clock = createFastClock(20)
+    await using world = await createWorld(functions, { agents: [], clock })
+    const runtime = await world.startRuntime({ ...quick, HEALTH_CHECK_INTERVAL: '5000' })
+    await world.untilReady(runtime)
+    const accountId = world.accountId as never
+    const created = clock.monotonic()
+    const agentId = (await world.createAgent('writer', { heartbeatMinutes: 720 })) as never
+    const task = (await world.createTask('Write the report')) as never
+    await world.owner.mutation(api.tasks.assign, { accountId, taskId: task, assignees: [{ type: 'agent', id: agentId }] })
+    const heartbeats = () => world.gateway.turns.filter(({ prompt }) => prompt.includes('# heartbeat')).length
+
+    await until(() => runtime.health().heartbeats.scheduled === 1)
+    await until(() => heartbeats() === 1)
+    // A minute, one check-in of 5 s that carries it, and what a busy machine adds, twentyfold.
+    expect(clock.monotonic() - created).toBeLessThan(60_000 + 5_000 + 20_000)
+    const agent = (await world.owner.query(api.agents.get, { accountId, agentId })) as { status: string }
+    expect(['online', 'idle', 'busy']).toContain(agent.status)
+
+    await world.owner.mutation(api.agents.update, { accountId, agentId, heartbeatMinutes: 1 })
+    const shortened = clock.monotonic()
+    await until(() => heartbeats() >= 2)
+    expect(clock.monotonic() - shortened).toBeLessThan(3 * 60_000) // it was due in half a day
+
+    await world.owner.mutation(api.agents.remove, { accountId, agentId })
+    await until(() => runtime.health().heartbeats.scheduled === 0)
+    const last = heartbeats()
+    await clock.sleep(3 * 60_000)
+    expect(heartbeats()).toBe(last)
+    expect(runtime.health().agentSync.counts).toMatchObject({ removed: 1 })
   }, 100_000)
 })
 

@@ -6,7 +6,7 @@ import type { Id } from '@mission-control/backend/convex/_generated/dataModel'
 import { systemClock } from '@mission-control/host/clock'
 import { untilAborted } from '@mission-control/host/until-aborted'
 import { installOpenclaw } from '@mission-control/openclaw/install'
-import { OPENCLAW_VERSION } from '@mission-control/openclaw/version'
+import { HealthPage } from '@mission-control/shared/health'
 import { agentNames, createAccount, fillDemo } from '../account.ts'
 import type { ConversationEvent, Delivery } from '../conversation.ts'
 import { followTask } from '../conversation.ts'
@@ -153,7 +153,7 @@ async function result(
   names: ReadonlyMap<string, string>,
   fakeGateway: boolean,
 ): Promise<DemoResult> {
-  const health = (await (await fetch(`${stack.healthUrl}/health`)).json()) as { gateway?: { version?: string | null } }
+  const health = HealthPage.parse(await (await fetch(`${stack.healthUrl}/health`)).json())
   const latency = latencyOf(delivery)
   if (!latency) throw new Error('The journal has no times for the delivery.')
   return {
@@ -161,7 +161,7 @@ async function result(
     taskId: stack.account.taskId ?? '',
     agent: names.get(delivery.agentId) ?? delivery.agentId,
     reply,
-    gateway: { version: health.gateway?.version ?? (fakeGateway ? null : OPENCLAW_VERSION), real: !fakeGateway },
+    gateway: { version: health.gateway.version, real: !fakeGateway },
     latencyMs: latency,
   }
 }

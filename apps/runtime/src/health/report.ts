@@ -6,7 +6,7 @@ import type { RuntimeConfig } from '../config/load.ts'
 import type { GatewayLink } from '../gateway.ts'
 import type { Loops } from '../loops.ts'
 import type { Conditions } from './conditions.ts'
-import type { HealthPage } from './page.ts'
+import type { HealthPage } from '@mission-control/shared/health'
 import type { Stats } from './stats.ts'
 
 export interface HealthView {

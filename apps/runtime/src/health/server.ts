@@ -7,7 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { portTaken } from '@mission-control/host/ports'
-import type { HealthPage } from './page.ts'
+import type { HealthPage } from '@mission-control/shared/health'
 
 export interface HealthSource {
   page(): HealthPage

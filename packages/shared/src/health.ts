@@ -1,4 +1,4 @@
-/** What `/health` says. The schema is the contract with dashboards and load balancers. */
+/** What the runtime's `/health` says. The schema is the contract with dashboards and load balancers. */
 import { z } from 'zod'
 
 const counts = z.strictObject({ added: z.int(), updated: z.int(), removed: z.int(), unchanged: z.int(), failed: z.int() })
