@@ -77,7 +77,7 @@ if (flags.fast) {
   tallies.push(skip('end-to-end tests', '--fast'))
 } else {
   const openclaw = await installOpenclaw({ root, onProgress: (line) => console.log(line) })
-  tallies.push(vitest('e2e', { OPENCLAW_BIN: openclaw }))
+  tallies.push(vitest('e2e', { OPENCLAW_BIN: openclaw, TEST_BUILT_RUNTIME: '1' }))
 }
 const sum = tallies.reduce(add, EMPTY)
 console.log(formatTally(sum))

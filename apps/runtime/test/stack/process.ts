@@ -5,7 +5,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const BIN = fileURLToPath(new URL('../../bin/mission-control-runtime.mjs', import.meta.url))
+/** `./mc test` builds first and has the built program tested; by itself a test runs what stands in the sources. */
+const BIN = fileURLToPath(
+  new URL(process.env['TEST_BUILT_RUNTIME'] ? '../../dist/cli.js' : '../../bin/mission-control-runtime.mjs', import.meta.url),
+)
 
 export interface RuntimeProcess extends AsyncDisposable {
   readonly child: ChildProcess
