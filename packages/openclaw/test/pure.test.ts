@@ -24,9 +24,19 @@ describe('model choice', () => {
     ],
     [
       { openaiApiKey: 'o', anthropicApiKey: 'a' },
-      { kind: 'openai', apiKey: 'o' },
+      { kind: 'openai', apiKey: 'o', baseUrl: 'https://api.openai.com/v1' },
     ],
-    [{ anthropicApiKey: 'a' }, { kind: 'anthropic', apiKey: 'a' }],
+    [{ anthropicApiKey: 'a' }, { kind: 'anthropic', apiKey: 'a', baseUrl: 'https://api.anthropic.com' }],
+    [
+      { openaiApiKey: 'o', openaiBaseUrl: 'http://o/v1', anthropicBaseUrl: 'http://a' },
+      { kind: 'openai', baseUrl: 'http://o/v1' },
+    ],
+    [
+      { anthropicApiKey: 'a', openaiBaseUrl: 'http://o/v1', anthropicBaseUrl: 'http://a' },
+      { kind: 'anthropic', baseUrl: 'http://a' },
+    ],
+    // An address alone is no account.
+    [{ openaiBaseUrl: 'http://o/v1', anthropicBaseUrl: 'http://a' }, null],
     [
       { model: 'anthropic/claude-x', openaiApiKey: 'o', anthropicApiKey: 'a' },
       { kind: 'anthropic', model: 'claude-x', apiKey: 'a' },
@@ -62,6 +72,15 @@ describe('model choice', () => {
 })
 
 describe('configuration', () => {
+  it.each([
+    [{ openaiApiKey: 'o' }, { transport: 'sse' }],
+    [{ anthropicApiKey: 'a' }, {}],
+    [{ baseUrl: 'http://x/v1', model: 'm' }, {}],
+  ])('%j is reached by plain streaming, past no proxy', (settings, params) => {
+    const config = initialConfig({ port: 1, token: 't', model: chooseModel(settings), agents: [], workspaceRoot: '/r' })
+    expect((config.agents as { defaults: { params: unknown } }).defaults.params).toEqual(params)
+  })
+
   const agent = { slug: 'writer', name: 'Writer', workspace: '/w', tools: { url: 'http://t/mcp', bearer: 'b' } }
 
   it('each agent may use its own tools and nobody else’s, and never the gateway tool', () => {

@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import type { AgentEntry } from '../src/config/agents.ts'
 import { initialConfig } from '../src/config/initial.ts'
+import type { ModelSettings } from '../src/config/model.ts'
 import { chooseModel, modelEnv } from '../src/config/model.ts'
 import { openSupervisor } from '../src/supervisor/open.ts'
 import type { SupervisorOptions } from '../src/supervisor/supervisor.ts'
@@ -36,11 +37,18 @@ export interface RealGateway extends AsyncDisposable {
   again(): Promise<GatewayHost>
 }
 
+/** An OpenAI-compatible server, as the demo configures it. */
+const compatible = (model: ModelServer): ModelSettings => ({ baseUrl: model.baseUrl, model: 'scripted' })
+
 /** Not started yet: `host.start()` does that. Everything is gone after disposal. */
-export async function prepareRealGateway(entry: string, slugs: readonly string[] = ['writer', 'editor']): Promise<RealGateway> {
+export async function prepareRealGateway(
+  entry: string,
+  slugs: readonly string[] = ['writer', 'editor'],
+  settingsFor: (model: ModelServer) => ModelSettings = compatible,
+): Promise<RealGateway> {
   const dir = await mkdtemp(join(tmpdir(), 'mc-openclaw-'))
   const model = await startModelServer()
-  const choice = chooseModel({ baseUrl: model.baseUrl, model: 'scripted' })
+  const choice = chooseModel(settingsFor(model))
   const port = await freePort()
   const events: HostEvent[] = []
   const agents: AgentEntry[] = slugs.map((slug) => ({ slug, name: slug, workspace: join(dir, 'workspaces', slug) }))

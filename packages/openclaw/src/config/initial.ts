@@ -5,7 +5,7 @@
 import type { AgentEntry } from './agents.ts'
 import { agentSections } from './agents.ts'
 import type { ModelChoice } from './model.ts'
-import { modelRef, modelsSection } from './model.ts'
+import { modelParams, modelRef, modelsSection } from './model.ts'
 
 export interface InitialConfig {
   readonly port: number
@@ -50,7 +50,7 @@ export function initialConfig(options: InitialConfig): Record<string, unknown> {
     agents: {
       ownership: 'explicit',
       defaults: {
-        ...(options.model === null ? {} : { model: { primary: modelRef(options.model) } }),
+        ...(options.model === null ? {} : { model: { primary: modelRef(options.model) }, params: modelParams(options.model) }),
         // Empty: none. Unset, OpenClaw has a smaller model of the provider write a recap of every turn, at the account's cost.
         utilityModel: '',
         skipBootstrap: true,

@@ -12,15 +12,24 @@ export interface ModelSettings {
   /** Key for `baseUrl`. Local servers often need none. */
   readonly apiKey?: string
   readonly openaiApiKey?: string
+  /** In place of `https://api.openai.com/v1`, `/v1` included: a proxy or a regional endpoint that speaks OpenAI Responses. */
+  readonly openaiBaseUrl?: string
   readonly anthropicApiKey?: string
+  /** In place of `https://api.anthropic.com`: a proxy that speaks Anthropic Messages. */
+  readonly anthropicBaseUrl?: string
 }
 
-export type ModelChoice =
-  | { readonly kind: 'compatible'; readonly model: string; readonly baseUrl: string; readonly apiKey: string }
-  | { readonly kind: 'openai' | 'anthropic'; readonly model: string; readonly apiKey: string }
+export interface ModelChoice {
+  readonly kind: 'compatible' | 'openai' | 'anthropic'
+  readonly model: string
+  readonly baseUrl: string
+  readonly apiKey: string
+}
 
 /** Models used when only a key is given: current, capable of tools, moderately priced. */
 const DEFAULT_MODEL = { openai: 'gpt-5.4', anthropic: 'claude-sonnet-4-6' } as const
+
+const BASE_URL = { openai: 'https://api.openai.com/v1', anthropic: 'https://api.anthropic.com' } as const
 
 /** Local servers that take no key still need a non-empty one in the request. */
 const NO_KEY = 'none'
@@ -51,7 +60,8 @@ export function chooseModel(settings: ModelSettings): ModelChoice | null {
   }
   const apiKey = keys[kind]
   if (!apiKey) throw new GatewayError('GATEWAY_CONFIG_INVALID', `model "${model ?? ''}" needs ${KEY_VARIABLE[kind]}`)
-  return { kind, model: named?.[2] ?? model ?? DEFAULT_MODEL[kind], apiKey }
+  const ownUrl = { openai: settings.openaiBaseUrl, anthropic: settings.anthropicBaseUrl }[kind]
+  return { kind, model: named?.[2] ?? model ?? DEFAULT_MODEL[kind], baseUrl: ownUrl ?? BASE_URL[kind], apiKey }
 }
 
 /** `provider/model`, the way OpenClaw names a model. */
@@ -69,7 +79,6 @@ export function modelEnv(choice: ModelChoice | null): Record<string, string> {
 
 interface Provider {
   readonly api: string
-  readonly baseUrl: string | null
   readonly keyVariable: string
   readonly contextWindow: number
   readonly maxTokens: number
@@ -80,27 +89,33 @@ interface Provider {
  * provider, not even these.
  */
 const PROVIDERS: Readonly<Record<ModelChoice['kind'], Provider>> = {
-  compatible: { api: 'openai-completions', baseUrl: null, keyVariable: 'MODEL_API_KEY', contextWindow: 128_000, maxTokens: 8192 },
+  compatible: { api: 'openai-completions', keyVariable: 'MODEL_API_KEY', contextWindow: 128_000, maxTokens: 8192 },
   openai: {
     api: 'openai-responses',
-    baseUrl: 'https://api.openai.com/v1',
     keyVariable: KEY_VARIABLE.openai,
     contextWindow: 272_000,
     maxTokens: 32_000,
   },
   anthropic: {
     api: 'anthropic-messages',
-    baseUrl: 'https://api.anthropic.com',
     keyVariable: KEY_VARIABLE.anthropic,
     contextWindow: 200_000,
     maxTokens: 32_000,
   },
 }
 
+/**
+ * Request parameters of every agent. With plugins off nothing tells OpenClaw that OpenAI is reached by plain streaming, and it takes
+ * a WebSocket at api.openai.com: that goes past a configured HTTPS proxy, and a call that breaks after it was sent is not retried.
+ */
+export function modelParams(choice: ModelChoice): Record<string, unknown> {
+  return choice.kind === 'openai' ? { transport: 'sse' } : {}
+}
+
 /** The `models` section. */
 export function modelsSection(choice: ModelChoice | null): Record<string, unknown> {
   if (choice === null) return { mode: 'replace', catalogRefresh: { enabled: false } }
-  const { api, baseUrl, keyVariable, contextWindow, maxTokens } = PROVIDERS[choice.kind]
+  const { api, keyVariable, contextWindow, maxTokens } = PROVIDERS[choice.kind]
   // No prices: they change under us and a wrong figure is worse than none. The gateway then reports a cost of 0.
   const cost = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }
   const model = {
@@ -117,7 +132,7 @@ export function modelsSection(choice: ModelChoice | null): Record<string, unknow
     catalogRefresh: { enabled: false },
     providers: {
       [choice.kind]: {
-        baseUrl: choice.kind === 'compatible' ? choice.baseUrl : baseUrl,
+        baseUrl: choice.baseUrl,
         apiKey: `\${${keyVariable}}`,
         api,
         models: [model],

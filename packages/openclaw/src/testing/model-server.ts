@@ -1,28 +1,30 @@
 /**
- * A scripted OpenAI-compatible model server on loopback: `POST /v1/chat/completions` (streaming and not) and `GET /v1/models`.
- * Deterministic, instant, records what it was asked. For tests, the demo and benchmarks; no part of a real deployment.
+ * A scripted model server on loopback, one script in three protocols, streaming and not: OpenAI chat completions, OpenAI Responses
+ * (`POST /v1/responses`) and Anthropic Messages (`POST /v1/messages`); and `GET /v1/models`. Deterministic,
+ * instant, records what it was asked. For tests, the demo and benchmarks; no part of a real deployment.
  */
 import { createServer } from 'node:http'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Gate } from './gates.ts'
 import { createGates } from './gates.ts'
-import type { ModelMessage, PromptView } from './model-prompt.ts'
+import { chatDialect } from './dialects/chat.ts'
+import type { Asked, Dialect, DialectName } from './dialects/dialect.ts'
+import { messagesDialect } from './dialects/messages.ts'
+import { responsesDialect } from './dialects/responses.ts'
+import type { PromptView } from './model-prompt.ts'
 import { viewPrompt } from './model-prompt.ts'
 import type { ScriptedReply } from './script.ts'
 import { runScript } from './script.ts'
-import { streamReply, wholeReply } from './completion.ts'
 
 const MAX_BODY_BYTES = 8_000_000 // a prompt is some 40 kB; more than this is a mistake
 
-export interface ModelRequest extends PromptView {
-  /** 1 for the first request. */
-  readonly id: number
-  readonly model: string
-  readonly stream: boolean
-  readonly messages: readonly ModelMessage[]
-  /** Names of the tools offered to the model. */
-  readonly tools: readonly string[]
+const DIALECTS: readonly Dialect[] = [chatDialect, responsesDialect, messagesDialect]
+
+export interface ModelRequest extends Asked, PromptView {
+  readonly dialect: DialectName
+  /** Lower-case names, as Node gives them: this is where the API key is. */
+  readonly headers: Readonly<IncomingHttpHeaders>
   /** Aborts when the caller hangs up. */
   readonly signal: AbortSignal
 }
@@ -35,10 +37,12 @@ export interface ModelServerOptions {
 }
 
 export interface ModelServer extends AsyncDisposable {
-  /** What goes into a provider's `baseUrl`, for example `http://127.0.0.1:43117/v1`. */
+  /** What goes into an OpenAI provider's `baseUrl`, for example `http://127.0.0.1:43117/v1`. */
   readonly baseUrl: string
+  /** The same without `/v1`: what goes into Anthropic's. */
+  readonly origin: string
   readonly port: number
-  /** Every completion request so far, oldest first. */
+  /** Every request to a model so far, oldest first. */
   readonly requests: readonly ModelRequest[]
   gate(name: string): Gate
   /** Resolves with the first request, past or future, that matches. */
@@ -52,40 +56,39 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
   const requests: ModelRequest[] = []
   const watchers = new Set<(request: ModelRequest) => void>()
 
-  const complete = async (request: IncomingMessage, response: ServerResponse) => {
-    const body = JSON.parse(await readBody(request)) as {
-      model?: string
-      stream?: boolean
-      messages?: ModelMessage[]
-      tools?: Tool[]
-    }
+  const complete = async (dialect: Dialect, request: IncomingMessage, response: ServerResponse) => {
+    const body: unknown = JSON.parse(await readBody(request))
+    const refusal = dialect.refusal(request.headers)
+    if (refusal !== null) return sendJson(response, refusal.status, dialect.failure(refusal.status, refusal.message))
     const hangUp = new AbortController()
     response.on('close', () => hangUp.abort(new Error('the caller hung up')))
-    const messages = body.messages ?? []
+    const read = dialect.read(body)
     const asked: ModelRequest = {
-      ...viewPrompt(messages),
+      ...read,
+      ...viewPrompt(read.messages),
       id: requests.length + 1,
-      model: body.model ?? '',
-      stream: body.stream === true,
-      messages,
-      tools: (body.tools ?? []).map((tool) => tool.function?.name ?? ''),
+      dialect: dialect.name,
+      headers: request.headers,
       signal: hangUp.signal,
     }
     requests.push(asked)
     for (const watch of watchers) watch(asked)
     const reply = (await options.respond?.(asked)) ?? (await runScript(asked, gates, hangUp.signal))
-    if (reply.kind === 'fail') return sendJson(response, reply.status, { error: { message: reply.message, type: 'scripted' } })
-    if (asked.stream) return streamReply(response, asked, reply)
-    sendJson(response, 200, wholeReply(asked, reply))
+    if (reply.kind === 'fail') return sendJson(response, reply.status, dialect.failure(reply.status, reply.message))
+    if (!asked.stream) return sendJson(response, 200, dialect.whole(asked, reply))
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+    for (const event of dialect.events(asked, reply)) response.write(event)
+    response.end()
   }
 
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname
-    if (request.method === 'POST' && path === '/v1/chat/completions') {
-      complete(request, response).catch((error: unknown) => {
+    const dialect = request.method === 'POST' ? DIALECTS.find((known) => known.path === path) : undefined
+    if (dialect !== undefined) {
+      complete(dialect, request, response).catch((error: unknown) => {
         if (response.destroyed || response.writableEnded) return
         if (response.headersSent) response.destroy()
-        else sendJson(response, 400, { error: { message: String(error), type: 'scripted' } })
+        else sendJson(response, 400, dialect.failure(400, String(error)))
       })
     } else if (request.method === 'GET' && path === '/v1/models') {
       sendJson(response, 200, { object: 'list', data: [{ id: 'scripted', object: 'model', owned_by: 'scripted' }] })
@@ -106,6 +109,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
   }
   return {
     baseUrl: `http://127.0.0.1:${port}/v1`,
+    origin: `http://127.0.0.1:${port}`,
     port,
     requests,
     gate: (name) => gates.gate(name),
@@ -129,10 +133,6 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     stop,
     [Symbol.asyncDispose]: stop,
   }
-}
-
-interface Tool {
-  readonly function?: { readonly name?: string }
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
