@@ -80,7 +80,7 @@ export const setCommand = memberMutation('admin')({
   returns: v.null(),
   handler: async (ctx, { command }) => {
     const signals = await getSignals(ctx, ctx.accountId)
-    await ctx.db.patch(signals._id, { command, controlSeq: signals.controlSeq + 1 })
+    await ctx.db.patch(signals._id, { command, controlSeq: signals.controlSeq + 1, commandSeq: signals.commandSeq + 1 })
     return null
   },
 })

@@ -113,6 +113,28 @@ onEachEngine('goOffline', (open) => {
   })
 })
 
+onEachEngine('a command of people', (open) => {
+  it('is new once: no goodbye, lost lease or later hello makes it look new again', async () => {
+    const world = await createWorld(await open())
+    const { service, accountId } = world
+    const signals = () => world.backend.query(api.service.runtime.signals, service)
+    const none = await signals()
+    await world.ada.mutation(api.accounts.setCommand, { accountId, command: 'restart' })
+    const asked = await signals()
+    expect(asked).toMatchObject({ command: 'restart', commandSeq: none.commandSeq + 1 })
+    await world.backend.mutation(api.service.runtime.goOffline, { ...service, epoch: world.epoch })
+    const next = await world.hello('box-1', 'boot-2')
+    await world.backend.advance(LEASE_IDLE_MS + 1)
+    await world.backend.mutation(internal.maintenance.lapse, {})
+    const later = await signals()
+    expect(next).toMatchObject({ role: 'active' })
+    expect(later.controlSeq).toBeGreaterThan(asked.controlSeq)
+    expect(later.commandSeq).toBe(asked.commandSeq)
+    await world.ada.mutation(api.accounts.setCommand, { accountId, command: 'restart' })
+    expect((await signals()).commandSeq).toBe(asked.commandSeq + 1)
+  })
+})
+
 onEachEngine('checkIn', (open) => {
   it('is the unconditional safety poll', async () => {
     const world = await createWorld(await open())

@@ -78,8 +78,12 @@ export interface EpochArgs extends ServiceCaller {
 export interface Signals {
   rosterVersion: number
   stopSeq: number
+  /** Grows when the runtime must look at these signals or say hello again, for whatever reason. */
   controlSeq: number
+  /** What the people asked for last. It stays until it is replaced or taken back, also after the runtime has done it. */
   command: RuntimeCommand | null
+  /** Grows with each request and its withdrawal and with nothing else: a command is new exactly when this number is. */
+  commandSeq: number
   paused: boolean
 }
 

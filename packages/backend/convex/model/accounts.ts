@@ -23,6 +23,7 @@ export async function createAccount(ctx: MutationCtx, identity: UserIdentity, na
     stopSeq: 0,
     controlSeq: 0,
     command: null,
+    commandSeq: 0,
     paused: false,
     epoch: 0,
     activeRuntimeId: null,

@@ -59,6 +59,7 @@ export const vSignals = v.object({
   stopSeq: v.number(),
   controlSeq: v.number(),
   command: nullable(vRuntimeCommand),
+  commandSeq: v.number(),
   paused: v.boolean(),
 })
 

@@ -33,7 +33,7 @@ export const signals = serviceQuery({
   args: {},
   returns: vSignals,
   handler: async (ctx) => {
-    const { rosterVersion, stopSeq, controlSeq, command, paused } = await getSignals(ctx, ctx.accountId)
-    return { rosterVersion, stopSeq, controlSeq, command, paused }
+    const { rosterVersion, stopSeq, controlSeq, command, commandSeq, paused } = await getSignals(ctx, ctx.accountId)
+    return { rosterVersion, stopSeq, controlSeq, command, commandSeq, paused }
   },
 })

@@ -42,6 +42,8 @@ export const laneTables = {
     stopSeq: v.number(),
     controlSeq: v.number(),
     command: nullable(vRuntimeCommand),
+    /** Grows with each request of people and nothing else, so that a finished command never looks new. */
+    commandSeq: v.number(),
     paused: v.boolean(),
     /** Newest epoch given out; only grows. */
     epoch: v.number(),
