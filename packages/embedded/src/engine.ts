@@ -82,7 +82,7 @@ export async function openEngine(options: EngineOptions) {
       schemaProblem(known, table, document),
     )
     const sequence = createSequence(connection, clock)
-    const checkpointer = createCheckpointer(path, directory !== null, connection)
+    const checkpointer = createCheckpointer(path, directory !== null, connection, log)
     const writer = createWriter({
       connection,
       catalog,

@@ -103,6 +103,36 @@ describe('scheduled functions', () => {
     await vi.waitFor(async () => expect(await backend.query('s:notes', {})).toEqual([1]))
   })
 
+  it('goes on after the database refused its housekeeping once', async () => {
+    const { clock, advance } = createTestClock()
+    let refusals = 0
+    const backend = await inMemory({
+      functions,
+      clock,
+      wrapConnection: (connection) => ({
+        ...connection,
+        exec(sql) {
+          if (refusals > 0 && sql === 'COMMIT') {
+            refusals -= 1
+            throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR' })
+          }
+          return connection.exec(sql)
+        },
+      }),
+    })
+    await backend.mutation('s:schedule', later('s:note', { k: 1 }, 7_000_000))
+    refusals = 1
+    await advance(3_500_000) // soon the hourly clean-up is due, and nothing else
+    await vi.waitFor(async () => {
+      await advance(60_000)
+      expect(refusals).toBe(0)
+    })
+    await vi.waitFor(async () => {
+      await advance(500_000)
+      expect(await backend.query('s:notes', {})).toEqual([1])
+    })
+  })
+
   it('cancel pending ones; what has ended stays as it is', async () => {
     const backend = await inMemory({ functions })
     const id = await backend.mutation('s:schedule', later('s:note', { k: 1 }, 1_000))

@@ -106,19 +106,30 @@ export function createScheduler(deps: SchedulerDeps) {
     return done
   }
 
+  /** Only a closed backend ends the loop: a database that refuses once must not stop everything scheduled for good. */
   async function forever(): Promise<void> {
     while (!stopping.signal.aborted) {
-      nudge = Promise.withResolvers<void>()
-      const now = clock.now()
-      const jobs = await pending()
-      for (const job of jobs) if (job.scheduledTime <= now && running.size < MAX_AT_ONCE) void start(job)
-      if (now - cleanedAt >= CLEAN_UP_EVERY_MS) {
-        cleanedAt = now
-        await writer.mutate(async (tx) => cleanUp(tx, catalog, now))
+      try {
+        await pass()
+      } catch (error) {
+        if (error instanceof ClosedError) return
+        log.error('the scheduler could not look for work; it tries again', { error: String(error) })
+        await clock.sleep(RETRY_MS, stopping.signal).catch(() => {})
       }
-      const next = jobs.find((job) => job.scheduledTime > now)
-      await sleepUntil(next?.scheduledTime ?? Infinity)
     }
+  }
+
+  async function pass(): Promise<void> {
+    nudge = Promise.withResolvers<void>()
+    const now = clock.now()
+    const jobs = await pending()
+    for (const job of jobs) if (job.scheduledTime <= now && running.size < MAX_AT_ONCE) void start(job)
+    if (now - cleanedAt >= CLEAN_UP_EVERY_MS) {
+      await writer.mutate(async (tx) => cleanUp(tx, catalog, now))
+      cleanedAt = now
+    }
+    const next = jobs.find((job) => job.scheduledTime > now)
+    await sleepUntil(next?.scheduledTime ?? Infinity)
   }
 
   /** The time left is taken right before sleeping: the clock may have moved while the jobs were read. */
@@ -135,9 +146,7 @@ export function createScheduler(deps: SchedulerDeps) {
     /** Brings stored crons in line with the code, and ends actions that a previous process left running. */
     open: () => syncCrons({ writer, catalog, clock, crons: deps.crons }),
     start(): void {
-      loop ??= forever().catch((error: unknown) => {
-        if (!(error instanceof ClosedError)) log.error('the scheduler stopped', { error: String(error) })
-      })
+      loop ??= forever()
     },
     noticeCommit(commit: Commit): void {
       if (commit.writes.some((write) => JOB_TABLES.includes(write.table))) wake()

@@ -3,19 +3,29 @@
  * batch was answered. A reader that holds an old snapshot makes it stop short; the next one goes on from there.
  */
 import { statSync } from 'node:fs'
+import type { Log } from '../engine.ts'
 import type { Connection } from './connection.ts'
 
 /** SQLite's own default of 1,000 pages. The log is cut back to `journal_size_limit` when it starts over. */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024
 
-export function createCheckpointer(path: string, onDisk: boolean, connection: Connection) {
+export function createCheckpointer(path: string, onDisk: boolean, connection: Connection, log: Log) {
   const size = () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  /** Never throws: what was committed is safe in the log, and whoever opens the database next goes on from it. */
+  function checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): void {
+    try {
+      connection.all(`PRAGMA wal_checkpoint(${mode})`)
+    } catch (error) {
+      log.warn('the write-ahead log could not be checkpointed; it grows until that works', { error: String(error) })
+    }
+  }
+
   return {
     afterBatch(): void {
-      if (onDisk && size() >= CHECKPOINT_BYTES) connection.all('PRAGMA wal_checkpoint(PASSIVE)')
+      if (onDisk && size() >= CHECKPOINT_BYTES) checkpoint('PASSIVE')
     },
     close(): void {
-      if (onDisk) connection.all('PRAGMA wal_checkpoint(TRUNCATE)')
+      if (onDisk) checkpoint('TRUNCATE')
     },
   }
 }

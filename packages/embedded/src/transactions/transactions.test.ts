@@ -217,6 +217,26 @@ describe('the writer', () => {
     expect(updates).not.toContainEqual(expect.arrayContaining([2]))
   })
 
+  it('a checkpoint that fails is tried again; writing goes on', async () => {
+    let failures = 1
+    let checkpoints = 0
+    const wrapConnection = (connection: Connection): Connection => ({
+      ...connection,
+      all(sql, ...values) {
+        if (!sql.includes('wal_checkpoint(PASSIVE)')) return connection.all(sql, ...values)
+        if (failures-- > 0) throw Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR' })
+        checkpoints += 1
+        return connection.all(sql, ...values)
+      },
+    })
+    const backend = await onDisk({ functions, wrapConnection })
+    for (let n = 0; n < 14; n += 1) {
+      await backend.run(async (ctx) => void (await ctx.db.insert('anything', { k: 'x'.repeat(500_000) })))
+    }
+    expect(failures).toBeLessThan(1)
+    expect(checkpoints).toBeGreaterThan(0)
+  })
+
   it('a write that SQLite refuses is not half kept when the function swallows the error', async () => {
     let failing = false
     const wrapConnection = (connection: Connection): Connection => ({
