@@ -9,6 +9,7 @@ import type { Commit } from '../transactions/writer.ts'
 import { intersects, type ReadSet } from '../transactions/footprint.ts'
 import type { Snapshots } from '../transactions/snapshots.ts'
 import type { Json, JsonObject } from '../values/json.ts'
+import { createWatches } from './watches.ts'
 
 export interface LiveQuery {
   path: string
@@ -23,7 +24,8 @@ export interface Advance {
   changes: { queryId: number; result: LiveResult }[]
 }
 interface Entry extends LiveQuery {
-  reads: ReadSet | null
+  /** Tells the set that holds this query that it is dirty. */
+  notify: () => void
   /** JSON of the last result sent, to drop re-runs that changed nothing. */
   sent: string | null
   dirty: boolean
@@ -33,30 +35,30 @@ export type LiveSet = ReturnType<LiveSets['open']>
 
 export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
   const { core, snapshots } = deps
-  const listeners = new Set<(commit: Commit) => void>()
+  const watches = createWatches<Entry>()
+  const sets = new Set<object>()
+  /** Of the sets that run queries right now: the commits since their snapshot. */
+  const running = new Set<Commit[]>()
 
   function open(options: { onDirty(): void }) {
     const entries = new Map<number, Entry>()
+    const notify = () => options.onDirty()
     let identity: JsonObject | null = null
     let internal = false
-    // Commits that land while queries run on an older snapshot: checked against what those queries turn out to have read.
-    let meanwhile: Commit[] | null = null
+    sets.add(entries)
 
-    const listener = (commit: Commit) => {
-      meanwhile?.push(commit)
-      let hit = false
-      for (const entry of entries.values()) {
-        if (entry.reads && intersects(entry.reads, commit.writes)) hit = entry.dirty = true
-      }
-      if (hit) options.onDirty()
+    function remove(queryId: number): void {
+      const entry = entries.get(queryId)
+      if (entry) watches.drop(entry)
+      entries.delete(queryId)
     }
-    listeners.add(listener)
 
     return {
       add(queryId: number, query: LiveQuery): void {
-        entries.set(queryId, { ...query, reads: null, sent: null, dirty: true })
+        remove(queryId)
+        entries.set(queryId, { ...query, notify, sent: null, dirty: true })
       },
-      remove: (queryId: number) => entries.delete(queryId),
+      remove,
       size: () => entries.size,
       hasDirty: () => [...entries.values()].some((entry) => entry.dirty),
       /** A new identity re-runs everything: any result may depend on it. */
@@ -68,32 +70,34 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
       async advance(): Promise<Advance> {
         const due = [...entries].filter(([, entry]) => entry.dirty)
         const changes: Advance['changes'] = []
+        // Commits that land while queries run on an older snapshot: checked against what those queries turn out to have read.
+        const meanwhile: Commit[] = []
         const ts = await snapshots
           .with(async (snapshot) => {
-            meanwhile = [] // commits before the snapshot are in it
+            running.add(meanwhile) // commits before the snapshot are in it
             for (const [queryId, entry] of due) {
               entry.dirty = false // before the run: a change of identity or data during it makes the query due again
               const { result, reads } = await runOne(snapshot, entry).catch((error: unknown) => {
                 entry.dirty = true // a run that could not take place is still owed
                 throw error
               })
-              entry.reads = reads
+              if (entries.get(queryId) !== entry) continue // no longer wanted: nothing may be kept of it
+              watches.set(entry, reads)
               if (meanwhile.some((commit) => intersects(reads, commit.writes))) entry.dirty = true
               const text = JSON.stringify(result.ok ? [result.value] : { error: result.message, data: result.data ?? null })
               if (entry.sent === text) continue
               entry.sent = text
               entry.journal = result.journal
-              if (entries.get(queryId) === entry) changes.push({ queryId, result })
+              changes.push({ queryId, result })
             }
             return snapshot.ts
           })
-          .finally(() => {
-            meanwhile = null
-          })
+          .finally(() => running.delete(meanwhile))
         return { ts, changes }
       },
       close(): void {
-        listeners.delete(listener)
+        sets.delete(entries)
+        for (const entry of entries.values()) watches.drop(entry)
         entries.clear()
       },
     }
@@ -116,11 +120,19 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
 
   return {
     open,
-    /** Tells every set about a commit. Called after COMMIT, before the mutation's caller is answered. */
+    /** Tells the sets a commit concerns. Called after COMMIT, before the mutation's caller is answered. */
     publish(commit: Commit): void {
-      for (const listener of listeners) listener(commit)
+      for (const meanwhile of running) meanwhile.push(commit)
+      const concerned = new Set<() => void>()
+      for (const entry of watches.affected(commit.writes)) {
+        entry.dirty = true
+        concerned.add(entry.notify)
+      }
+      for (const notify of concerned) notify()
     },
-    count: () => listeners.size,
+    count: () => sets.size,
+    /** What is held for watchers; all zero when nobody watches. */
+    watching: () => watches.sizes(),
   }
 }
 
