@@ -1,7 +1,15 @@
 /** Which model the stack's agents use: a real one when the environment names one, else the scripted one. */
 
 /** What the runtime reads about models; passed on as it is. */
-const MODEL_VARIABLES = ['OPENCLAW_MODEL', 'MODEL_BASE_URL', 'MODEL_API_KEY', 'OPENAI_API_KEY', 'ANTHROPIC_API_KEY'] as const
+const MODEL_VARIABLES = [
+  'OPENCLAW_MODEL',
+  'MODEL_BASE_URL',
+  'MODEL_API_KEY',
+  'OPENAI_API_KEY',
+  'OPENAI_BASE_URL',
+  'ANTHROPIC_API_KEY',
+  'ANTHROPIC_BASE_URL',
+] as const
 
 export interface ModelEnv {
   readonly real: boolean

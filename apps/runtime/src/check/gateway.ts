@@ -118,7 +118,14 @@ export async function checkModel({ model }: RuntimeConfig, clock: Clock): Promis
   }
 }
 
-function modelTarget({ baseUrl, apiKey, openaiApiKey, anthropicApiKey }: RuntimeConfig['model']) {
+function modelTarget({
+  baseUrl,
+  apiKey,
+  openaiApiKey,
+  anthropicApiKey,
+  openaiBaseUrl = 'https://api.openai.com/v1',
+  anthropicBaseUrl = 'https://api.anthropic.com',
+}: RuntimeConfig['model']) {
   if (baseUrl !== undefined) {
     const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }
     return { name: baseUrl, url: `${baseUrl}/models`, headers, variable: 'MODEL_API_KEY' }
@@ -126,14 +133,14 @@ function modelTarget({ baseUrl, apiKey, openaiApiKey, anthropicApiKey }: Runtime
   if (openaiApiKey !== undefined) {
     return {
       name: 'OpenAI',
-      url: 'https://api.openai.com/v1/models',
+      url: `${openaiBaseUrl}/models`,
       headers: { authorization: `Bearer ${openaiApiKey}` },
       variable: 'OPENAI_API_KEY',
     }
   }
   if (anthropicApiKey === undefined) return null
   const headers = { 'x-api-key': anthropicApiKey, 'anthropic-version': '2023-06-01' }
-  return { name: 'Anthropic', url: 'https://api.anthropic.com/v1/models', headers, variable: 'ANTHROPIC_API_KEY' }
+  return { name: 'Anthropic', url: `${anthropicBaseUrl}/v1/models`, headers, variable: 'ANTHROPIC_API_KEY' }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

@@ -30,7 +30,11 @@ export interface RuntimeConfig {
   readonly openclawBin: string | null
   readonly openclawStateDir: string
   readonly workspaceRoot: string
-  readonly model: { readonly [K in 'model' | 'baseUrl' | 'apiKey' | 'openaiApiKey' | 'anthropicApiKey']?: string }
+  readonly model: {
+    readonly [
+      K in 'model' | 'baseUrl' | 'apiKey' | 'openaiApiKey' | 'anthropicApiKey' | 'openaiBaseUrl' | 'anthropicBaseUrl'
+    ]?: string
+  }
   readonly versions: { readonly runtime: string; readonly openclaw: string | null }
   readonly infrastructure: { readonly dropletId: string | null; readonly ip: string | null; readonly region: string | null }
 }
@@ -96,6 +100,8 @@ function toConfig(e: Environment, env: Env, packageVersion: string, warnings: st
     apiKey: e.MODEL_API_KEY,
     openaiApiKey: e.OPENAI_API_KEY,
     anthropicApiKey: e.ANTHROPIC_API_KEY,
+    openaiBaseUrl: e.OPENAI_BASE_URL,
+    anthropicBaseUrl: e.ANTHROPIC_BASE_URL,
   }
   return {
     accountId: e.ACCOUNT_ID,

@@ -221,6 +221,20 @@ export const VARIABLES = [
     group: 'Model',
     about: 'Uses Anthropic, unless MODEL_BASE_URL or OPENAI_API_KEY is set.',
   },
+  {
+    name: 'OPENAI_BASE_URL',
+    kind: 'url',
+    group: 'Model',
+    about: 'Where OpenAI answers, with /v1; for a proxy. Only with OPENAI_API_KEY.',
+    example: 'https://api.openai.com/v1',
+  },
+  {
+    name: 'ANTHROPIC_BASE_URL',
+    kind: 'url',
+    group: 'Model',
+    about: 'Where Anthropic answers, without /v1; for a proxy. Only with ANTHROPIC_API_KEY.',
+    example: 'https://api.anthropic.com',
+  },
 
   {
     name: 'RUNTIME_VERSION',
