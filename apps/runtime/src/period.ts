@@ -127,14 +127,16 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     onRoster: (roster) => heartbeats.setRoster(roster),
   })
 
+  /** Who could not begin is not named: of all slots that come meanwhile only the newest is. */
+  const mayBegin = () => parts.has('heartbeats') && !work.signal.aborted && delivery.blocked() === null
+
   const checkIn = createCheckIn({
     ...deps,
     epoch,
     held: () => delivery.held(),
-    // A runtime that drains begins nothing.
-    due: () => (work.signal.aborted || !parts.has('heartbeats') ? [] : heartbeats.due()),
+    due: () => (mayBegin() ? heartbeats.due() : []),
     nextDueAt() {
-      const at = work.signal.aborted || !parts.has('heartbeats') ? null : heartbeats.nextAt()
+      const at = mayBegin() ? heartbeats.nextAt() : null
       return at === null ? null : at - backendNow() + clock.monotonic()
     },
     reasons: () => conditions.reasons(),
@@ -166,7 +168,9 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
   }
 
   const gatewayCameUp = turns.onChange(({ up }) => {
-    if (up) sync.lookAgain()
+    if (!up) return
+    sync.lookAgain()
+    checkIn.reconsider()
   })
   const conditionChanged = conditions.onChange(() => checkIn.within(1_000))
   const loops = Promise.all([
@@ -194,6 +198,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     backendNow,
     signals(signals) {
       delivery.setPaused(signals.paused || signals.command === 'drain')
+      checkIn.reconsider()
       sync.rosterVersion(signals.rosterVersion)
       controlSeq = Math.max(controlSeq, signals.controlSeq)
       if (stopSeq !== null && signals.stopSeq !== stopSeq) checkIn.within(0)

@@ -10,6 +10,7 @@ export interface Breaker {
   allow(slots: number): number
   /** Monotonic time at which asking again makes sense; `null`: only an event helps. */
   readonly probeAt: number | null
+  /** Why no turn may even try now, or `null`. */
   readonly reason: string | null
   gateway(up: boolean, reason: string | null): void
   /** A turn failed because the gateway takes none. It may have said when to ask again. */
@@ -38,7 +39,7 @@ export function createBreaker(monotonic: () => number): Breaker {
       return down === null ? retryAt : null
     },
     get reason() {
-      return down ?? trippedBy
+      return down ?? (retryAt !== null && monotonic() < retryAt ? trippedBy : null)
     },
     gateway(up, reason) {
       down = up ? null : (reason ?? 'the gateway is down')

@@ -14,6 +14,11 @@ import { dueAt, slotAt } from './schedule.ts'
 /** What one check-in may name (service contract). */
 const DUE_PER_CHECK_IN = 100
 const MINUTE_MS = 60_000
+/**
+ * A heartbeat that could not begin (its lane was busy, nobody answered) is offered again after this long. With the check-in that
+ * names it, which waits 15 s at most, that is within a minute.
+ */
+const AGAIN_MS = 45_000
 
 export interface HeartbeatDeps {
   readonly brain: Brain
@@ -35,7 +40,7 @@ export interface Heartbeats {
   due(): { agentId: string; slot: number }[]
   /** The backend has seen these slots; `work` are those that have something to do. */
   answered(due: readonly { agentId: string; slot: number }[], work: readonly string[]): void
-  /** Begins waiting heartbeats as far as there is room. Safe to call often. */
+  /** Begins waiting heartbeats as far as there is room, each for the slot that is the newest then. Safe to call often. */
   fill(signal: AbortSignal): Promise<void>
   /** The backend's clock has jumped: all due times are worked out anew. */
   clockJumped(): void
@@ -44,41 +49,62 @@ export interface Heartbeats {
   status(): { scheduled: number; waiting: number; begun: number; skipped: number }
 }
 
+interface Begun {
+  /** `done`: nothing more in it. `open`: nothing began. `unsure`: it may have begun without our knowing. */
+  readonly slotIs: 'done' | 'open' | 'unsure'
+  readonly item: ClaimedItem | null
+}
+
 export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
   const { brain, log, epoch } = deps
   const agents = new Map<string, HeartbeatAgent>()
   const queue = createDueQueue()
-  const waiting: { agentId: string; slot: number }[] = []
+  /** Agents with work whose heartbeat has not begun for want of a slot. However long that takes, each is woken once. */
+  const waiting = new Set<string>()
   let filling = false
   let begun = 0
   let skipped = 0
 
-  const schedule = (agent: HeartbeatAgent) => {
+  const schedule = (agent: HeartbeatAgent, notBefore = -Infinity) => {
     agents.set(agent.id, agent)
-    queue.set(agent.id, dueAt(agent, deps.backendNow()))
+    if (waiting.has(agent.id)) queue.delete(agent.id)
+    else queue.set(agent.id, Math.max(notBefore, dueAt(agent, deps.backendNow())))
   }
 
-  async function begin(agentId: string, slot: number, signal: AbortSignal): Promise<ClaimedItem | null> {
+  async function begin(agentId: string, slot: number, signal: AbortSignal): Promise<Begun> {
     try {
       const answer = await brain.mutate(service.heartbeat, { epoch, agentId, slot }, signal)
       if ('item' in answer) {
         begun += 1
-        return answer.item
+        return { slotIs: 'done', item: answer.item }
       }
       skipped += 1
       log.debug({ agentId, slot, reason: answer.skip }, 'heartbeat skipped')
+      return { slotIs: answer.skip === 'slot_done' ? 'done' : 'open', item: null }
     } catch (thrown) {
-      if (signal.aborted) return null
+      if (signal.aborted) return { slotIs: 'unsure', item: null }
       const error = toBrainError(thrown)
-      if (isRefusal(error, 'SUPERSEDED')) {
-        deps.onSuperseded()
-        return null
-      }
-      // A heartbeat is not repeated: the next slot comes. Should the backend have begun it, the check-in clears it up.
-      if (error.kind !== 'refused') deps.onUnknownClaim()
-      log.warn({ agentId, slot, code: error.code, error: error.message }, 'a heartbeat could not begin')
+      if (isRefusal(error, 'SUPERSEDED')) deps.onSuperseded()
+      else log.warn({ agentId, slot, code: error.code, error: error.message }, 'a heartbeat could not begin')
+      if (error.kind === 'refused') return { slotIs: 'open', item: null }
+      // Should the backend have begun it, the check-in takes it back.
+      deps.onUnknownClaim()
+      return { slotIs: 'unsure', item: null }
     }
-    return null
+  }
+
+  /** @returns false when there was no room */
+  async function beginNext(agent: HeartbeatAgent, signal: AbortSignal): Promise<boolean> {
+    const slot = slotAt(agent, deps.backendNow())
+    return deps.withRoom(async () => {
+      const { slotIs, item } = await begin(agent.id, slot, signal)
+      waiting.delete(agent.id)
+      const current = agents.get(agent.id) // the roster may have changed meanwhile
+      if (current === undefined) return item
+      if (slotIs === 'done') schedule({ ...current, lastSlot: slot })
+      else schedule(slotIs === 'unsure' ? { ...current, unsureSlot: slot } : current, deps.backendNow() + AGAIN_MS)
+      return item
+    })
   }
 
   return {
@@ -90,11 +116,13 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
         present.add(id)
         const known = agents.get(id)
         const lastSlot = known?.lastSlot == null ? lastHeartbeatSlot : Math.max(known.lastSlot, lastHeartbeatSlot ?? 0)
-        schedule({ id, intervalMs: heartbeatMinutes * MINUTE_MS, lastSlot, seenAt: known?.seenAt ?? now })
+        const { seenAt, unsureSlot } = known ?? { seenAt: now, unsureSlot: null }
+        schedule({ id, intervalMs: heartbeatMinutes * MINUTE_MS, lastSlot, unsureSlot, seenAt })
       }
       for (const id of agents.keys()) {
         if (present.has(id)) continue
         agents.delete(id)
+        waiting.delete(id)
         queue.delete(id)
       }
       deps.onSchedule()
@@ -114,18 +142,17 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
       for (const { agentId, slot } of due) {
         const agent = agents.get(agentId)
         if (agent === undefined) continue
-        schedule({ ...agent, lastSlot: slot })
-        if (hasWork.has(agentId)) waiting.push({ agentId, slot })
+        if (hasWork.has(agentId)) waiting.add(agentId)
+        schedule(hasWork.has(agentId) ? agent : { ...agent, lastSlot: slot })
       }
     },
     async fill(signal) {
       if (filling) return
       filling = true
       try {
-        for (let first = waiting[0]; first !== undefined && !signal.aborted; first = waiting[0]) {
-          const { agentId, slot } = first
-          if (agents.has(agentId) && !(await deps.withRoom(() => begin(agentId, slot, signal)))) return
-          waiting.shift()
+        for (const id of waiting) {
+          const agent = agents.get(id)
+          if (signal.aborted || (agent !== undefined && !(await beginNext(agent, signal)))) return
         }
       } finally {
         filling = false
@@ -136,6 +163,6 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
       deps.onSchedule()
     },
     nextAt: () => queue.peek(),
-    status: () => ({ scheduled: agents.size, waiting: waiting.length, begun, skipped }),
+    status: () => ({ scheduled: agents.size, waiting: waiting.size, begun, skipped }),
   }
 }

@@ -8,6 +8,7 @@ const agent = (patch: Partial<HeartbeatAgent> = {}): HeartbeatAgent => ({
   id: 'agent1',
   intervalMs: 15 * MINUTE,
   lastSlot: null,
+  unsureSlot: null,
   seenAt: 1e12,
   ...patch,
 })

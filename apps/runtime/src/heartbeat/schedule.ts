@@ -12,6 +12,8 @@ export interface HeartbeatAgent {
   readonly intervalMs: number
   /** The newest slot that began or left a receipt; `null` before the first. */
   readonly lastSlot: number | null
+  /** The newest slot whose `begin` got no answer: it may be spent, so it is not named again. `null`: none. */
+  readonly unsureSlot: number | null
   /** When this runtime first saw the agent. */
   readonly seenAt: number
 }
@@ -29,11 +31,11 @@ export function dueAt(agent: HeartbeatAgent, now: number): number {
   return gridAtOrAfter(agent, last + intervalMs / 2)
 }
 
-/** The slot to begin at `now`, when the agent is due: the newest that has come. Always newer than the last. */
+/** The slot to begin at `now`, when the agent is due: the newest that has come. Always newer than the last and than an unsure one. */
 export function slotAt(agent: HeartbeatAgent, now: number): number {
   const due = dueAt(agent, now)
   const newest = gridAtOrAfter(agent, now - agent.intervalMs + 1)
-  return Math.max(due, newest, (agent.lastSlot ?? -1) + 1)
+  return Math.max(due, newest, Math.max(agent.lastSlot ?? -1, agent.unsureSlot ?? -1) + 1)
 }
 
 function gridAtOrAfter({ id, intervalMs }: HeartbeatAgent, time: number): number {

@@ -30,7 +30,11 @@ export async function observe(
     const { agents } = await readRoster(brain, signal)
     const due = agents.filter(
       ({ id, paused, heartbeatMinutes, lastHeartbeatSlot }) =>
-        !paused && dueAt({ id, intervalMs: heartbeatMinutes * MINUTE_MS, lastSlot: lastHeartbeatSlot, seenAt: now }, now) <= now,
+        !paused &&
+        dueAt(
+          { id, intervalMs: heartbeatMinutes * MINUTE_MS, lastSlot: lastHeartbeatSlot, unsureSlot: null, seenAt: now },
+          now,
+        ) <= now,
     )
     report.heartbeats = { due: due.map(({ slug }) => slug) }
   }

@@ -52,6 +52,8 @@ export interface MemoryBrain extends Brain {
   stop(id: string): void
   /** The next `count` calls of this name take effect and lose their answer. */
   loseAnswers(name: Name, count: number): void
+  /** The next call of this name fails without effect. */
+  dropNext(name: Name, error: Error): void
   /** The next call of this name takes effect and is answered when the returned function is called. */
   holdAnswer(name: Name): () => void
   /** Calls fail without effect while true. */
@@ -73,13 +75,17 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
   const signalWatchers = new Set<Watcher<C.Signals>>()
   const connectionListeners = new Set<(connected: boolean) => void>()
   const lost = new Map<Name, number>()
+  const dropping = new Map<Name, Error>()
+  /** The newest heartbeat slot of each agent that began. */
+  const slots = new Map<string, number>()
   const holding = new Map<Name, Promise<void>>()
-  let signals: C.Signals = { rosterVersion: 1, stopSeq: 0, controlSeq: 0, command: null, paused: false }
+  let signals: C.Signals = { rosterVersion: 1, stopSeq: 0, controlSeq: 0, command: null, commandSeq: 0, paused: false }
   let epoch = 0
   let active: { instanceId: string; boot: string; leaseUntil: number } | null = null
   let connected = true
   let count = 0
 
+  const isActive = ({ item }: MemoryItem) => ['ready', 'claimed', 'waiting'].includes(item.state)
   const heads = (): C.ReadyHeads =>
     [...items.values()]
       .filter(({ item }) => item.state === 'ready')
@@ -106,7 +112,7 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
 
   function promote(lane: string): void {
     const rows = [...items.values()].filter((row) => row.lane === lane)
-    if (rows.some(({ item }) => ['ready', 'claimed', 'waiting'].includes(item.state))) return
+    if (rows.some(isActive)) return
     const next = rows.filter(({ item }) => item.state === 'queued').sort((a, b) => a.item.seq - b.item.seq)[0]
     if (next) apply(next, { type: 'activate', hold: null })
   }
@@ -210,8 +216,11 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
     },
     begin(args: C.HeartbeatArgs): C.HeartbeatResult {
       if (!mine(args.epoch)) return refuse('SUPERSEDED')
-      const row = insert(`${args.agentId}/own`, 'heartbeat', 'heartbeat')
-      if (row.item.state !== 'ready') return { skip: 'busy' }
+      if (args.slot <= (slots.get(args.agentId) ?? -Infinity)) return { skip: 'slot_done' }
+      const lane = `${args.agentId}/own`
+      if ([...items.values()].some((row) => row.lane === lane && isActive(row))) return { skip: 'lane_busy' }
+      slots.set(args.agentId, args.slot)
+      const row = insert(lane, 'heartbeat', 'heartbeat')
       apply(row, { type: 'claim', epoch })
       return { item: claimed(row, false) }
     },
@@ -284,6 +293,9 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
     await Promise.resolve()
     if (brain.down) throw new BrainError('unreachable', 'CONVEX_UNREACHABLE', 'down')
     if (brain.tokenRefused) return refuse('TOKEN_REFUSED')
+    const dropped = dropping.get(name)
+    dropping.delete(name)
+    if (dropped !== undefined) throw dropped
     const result = handler(args as never)
     fire()
     const losing = lost.get(name) ?? 0
@@ -329,6 +341,7 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       holding.set(name, promise)
       return resolve
     },
+    dropNext: (name, error) => void dropping.set(name, error),
     loseAnswers: (name, times) => void lost.set(name, times),
     takeOver() {
       active = { instanceId: 'other', boot: 'other', leaseUntil: clock.now() + LEASE_IDLE_MS }
