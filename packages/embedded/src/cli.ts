@@ -1,5 +1,6 @@
-/** `mission-control-backend`: serve a built backend, and call a function of a running one. */
+/** `mission-control-backend`: serve a built backend, call a function of a running one, and look after its data. */
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { addOperations } from './cli/operations.ts'
 import { callRunning } from './cli/run.ts'
 import { serve } from './cli/serve.ts'
 
@@ -57,6 +58,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     .action(async (fn: string, args: string, options: { url?: string; port: number; dataDir: string }) => {
       code = await callRunning(fn, args, { url: options.url ?? `http://127.0.0.1:${options.port}`, dataDir: options.dataDir })
     })
+
+  addOperations(program, dataDir, (exitCode) => (code = exitCode))
 
   try {
     await program.parseAsync(argv)

@@ -21,7 +21,7 @@ import { createSnapshots } from './transactions/snapshots.ts'
 import { createWriter } from './transactions/writer.ts'
 import { createCheckpointer } from './storage/checkpoint.ts'
 import { eventLoopTurn } from './transactions/turn.ts'
-import { findMismatch, type ValidatorJson } from './validators/validate.ts'
+import { schemaProblem } from './validators/document.ts'
 import type { Json } from './values/json.ts'
 
 export interface Log {
@@ -78,9 +78,7 @@ export async function openEngine(options: EngineOptions) {
     if (directory) makePrivate(path)
     opened = openConnection(path)
     const connection = options.wrapConnection?.(opened) ?? opened
-    const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), (known, table, document) =>
-      schemaProblem(known, table, document),
-    )
+    const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), schemaProblem)
     const sequence = createSequence(connection, clock)
     const checkpointer = createCheckpointer(path, directory !== null, connection, log)
     const writer = createWriter({
@@ -167,12 +165,6 @@ export async function openEngine(options: EngineOptions) {
     directory?.release()
     throw error
   }
-}
-
-function schemaProblem(catalog: Catalog, table: TableInfo, document: Json): string | null {
-  if (table.documentType === null) return null
-  const { _id: _1, _creationTime: _2, ...fields } = document as Record<string, Json>
-  return findMismatch(catalog, table.documentType as unknown as ValidatorJson, fields)
 }
 
 function checkDocument(catalog: Catalog, table: TableInfo, document: Json): void {

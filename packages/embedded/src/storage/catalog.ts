@@ -6,6 +6,7 @@
 import { encodeKey } from '../values/keys.ts'
 import { fieldAt, type Json } from '../values/json.ts'
 import { LAST_SYSTEM_TABLE_NUMBER } from '../values/ids.ts'
+import { describeDocumentProblem } from '../validators/document.ts'
 import type { Connection } from './connection.ts'
 
 export interface IndexInfo {
@@ -47,8 +48,8 @@ const SYSTEM_TABLES: readonly (TableDefinition & { number: number })[] = [
   { number: 1, name: SCHEDULED, indexes: JOB_INDEXES, documentType: null },
   { number: 2, name: CRONS, indexes: JOB_INDEXES, documentType: null },
 ]
-const FORMAT = '1' // of the database file; a change that older code cannot read raises it
-const BACKFILL_BATCH = 1_000 // documents held in memory at once while an index is filled
+export const FORMAT = '1' // of the database file; a change that older code cannot read raises it
+const MAX_PROBLEMS_LISTED = 20 // documents named when a schema is refused; the rest is counted
 
 /** Where a document stands in an index. */
 export function keyOf(index: IndexInfo, document: Json): Buffer {
@@ -112,12 +113,8 @@ function build(
     index: (name) => indexes.get(name),
     tables: () => byName.values(),
   }
+  refuseMismatches(connection, catalog, changed, check)
   for (const table of changed) {
-    forEachDocument(connection, table.number, (_row, document) => {
-      const problem = check(catalog, table, document)
-      if (problem)
-        throw new Error(`Schema validation failed: a document in table "${table.name}" does not match the schema: ${problem}`)
-    })
     connection.run('UPDATE tables SET document_type = ? WHERE number = ?', JSON.stringify(table.documentType), table.number)
   }
   return catalog
@@ -160,18 +157,37 @@ function reconcileIndexes(connection: Connection, tableNumber: number, definitio
   return infos
 }
 
-function forEachDocument(connection: Connection, tableNumber: number, visit: (row: number, document: Json) => void): void {
-  for (let after = -1; ;) {
-    const rows = connection.all(
-      'SELECT row, json FROM documents WHERE row > ? AND table_number = ? ORDER BY row LIMIT ?',
-      after,
-      tableNumber,
-      BACKFILL_BATCH,
-    )
-    for (const row of rows) visit(row['row'] as number, JSON.parse(row['json'] as string) as Json)
-    if (rows.length < BACKFILL_BATCH) return
-    after = rows.at(-1)!['row'] as number
+/** Reads every document before it refuses, so that all of them can be repaired in one go. */
+function refuseMismatches(
+  connection: Connection,
+  catalog: Catalog,
+  tables: readonly TableInfo[],
+  check: (catalog: Catalog, table: TableInfo, document: Json) => string | null,
+): void {
+  const problems: string[] = []
+  let found = 0
+  for (const table of tables) {
+    forEachDocument(connection, table.number, (_row, document, id) => {
+      const problem = check(catalog, table, document)
+      if (problem === null || ++found > MAX_PROBLEMS_LISTED) return
+      problems.push(describeDocumentProblem(table.name, id, problem))
+    })
   }
+  if (found === 0) return
+  if (found > problems.length) problems.push(`and ${found - problems.length} more`)
+  throw new Error(
+    `Schema validation failed: ${found} stored ${found === 1 ? 'document does' : 'documents do'} not match the schema. Nothing was changed: repair them with the previous functions, or keep the old fields in the schema.\n  ${problems.join('\n  ')}`,
+  )
+}
+
+/** One document in memory at a time. `visit` must not write to the documents table. */
+export function forEachDocument(
+  connection: Connection,
+  tableNumber: number,
+  visit: (row: number, document: Json, id: string) => void,
+): void {
+  const rows = connection.iterate('SELECT row, id, json FROM documents WHERE table_number = ? ORDER BY row', tableNumber)
+  for (const row of rows) visit(row['row'] as number, JSON.parse(row['json'] as string) as Json, row['id'] as string)
 }
 
 function checkFormat(connection: Connection): void {

@@ -65,6 +65,9 @@ export function openConnection(path: string, options: ConnectionOptions = {}) {
     all: (sql: string, ...args: (string | number | Uint8Array)[]) => statement(sql).all(...args),
     run: (sql: string, ...args: (string | number | Uint8Array | null)[]) => statement(sql).run(...args),
 
+    /** Row by row, with a statement of its own: others may run meanwhile, but must not write what it reads. */
+    iterate: (sql: string, ...args: (string | number | Uint8Array)[]) => db.prepare(sql).iterate(...args),
+
     meta(key: string): string | undefined {
       return statement('SELECT value FROM meta WHERE key = ?').get(key)?.['value'] as string | undefined
     },

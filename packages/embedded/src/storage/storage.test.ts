@@ -45,7 +45,7 @@ describe('a schema that changes', () => {
     await first.run((ctx) => ctx.db.insert('items', { name: 'a', rank: 1 }))
     await first.close()
     await expect(open(dataDir, stricter)).rejects.toThrow(
-      /Schema validation failed: a document in table "items" does not match the schema: Object is missing the required field `added`/,
+      /Schema validation failed: 1 stored document does not match[^]*table "items", id \w+, field "added": Object is missing the required field `added`/,
     )
     const again = await open(dataDir, plain)
     expect(await again.run((ctx) => ctx.db.query('items').collect())).toHaveLength(1)

@@ -1,0 +1,23 @@
+/** Stored documents against their table's schema, and what to tell the person who has to repair them. */
+import type { Catalog, TableInfo } from '../storage/catalog.ts'
+import type { Json } from '../values/json.ts'
+import { findMismatch, type ValidatorJson } from './validate.ts'
+
+/** What is wrong with a document, its system fields left out, or null when it matches its table's schema. */
+export function schemaProblem(catalog: Catalog, table: TableInfo, document: Json): string | null {
+  if (table.documentType === null) return null
+  const { _id: _1, _creationTime: _2, ...fields } = document as Record<string, Json>
+  return findMismatch(catalog, table.documentType as unknown as ValidatorJson, fields)
+}
+
+/** Table, id, field and reason of a mismatch in one line. */
+export function describeDocumentProblem(table: string, id: string, problem: string): string {
+  const [reason = problem] = problem.split('\n')
+  const named = /field `([^`]+)`/.exec(reason)?.[1]
+  const path = /\nPath: \.?(\S+)/.exec(problem)?.[1]
+  const field = [path, named].filter((part) => part !== undefined).join('.')
+  const value = /\nValue: (.*)/.exec(problem)?.[1]
+  const expected = named === undefined ? /\nValidator: (.*)/.exec(problem)?.[1] : undefined
+  const detail = value !== undefined && expected !== undefined ? `${reason} Value: ${value}, expected: ${expected}.` : reason
+  return `table "${table}", id ${id}${field === '' ? '' : `, field "${field}"`}: ${detail}`
+}
