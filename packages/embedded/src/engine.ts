@@ -5,6 +5,8 @@ import type { Clock, Random } from '@mission-control/shared/clock'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadAdminKey } from './auth/admin-key.ts'
+import { readProviders } from './auth/providers.ts'
+import { createTokenVerifier } from './auth/tokens.ts'
 import { createCore } from './functions/core.ts'
 import { tableDefinitions, type Functions } from './functions/definition.ts'
 import { executionStorage } from './functions/execution.ts'
@@ -68,6 +70,7 @@ export async function openEngine(options: EngineOptions) {
   }
   const random = options.random ?? systemRandom
   const log = options.log ?? silent
+  const verifyToken = await createTokenVerifier(readProviders(options.functions.auth), clock)
 
   const directory = options.dataDir
     ? lockFolder(options.dataDir, { name: 'owner', holder: 'another backend', change: 'use another folder' })
@@ -150,6 +153,7 @@ export async function openEngine(options: EngineOptions) {
       directory,
       stats: writer.stats,
       adminKey: loadAdminKey(directory?.folder ?? null, systemRandom),
+      verifyToken,
       writer,
       lastTs: sequence.lastTs,
       /** Moves the engine's own idea of "now" ahead. */

@@ -27,11 +27,11 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
       origin = checkSource(request, options)
       if (request.method === 'OPTIONS') return preflight(request, response, origin)
       const url = new URL(request.url ?? '/', 'http://backend')
-      const principal = () => {
+      const principal = async () => {
         const parameter = url.searchParams.get('adminKey')
         return request.headers.authorization === undefined && parameter !== null
           ? authorizeAdmin(engine.adminKey, parameter)
-          : authorizeHeader(engine.adminKey, request.headers.authorization)
+          : authorizeHeader(engine, request.headers.authorization)
       }
       reply = await route({ engine, instanceName, request, url, principal })
     } catch (error) {

@@ -17,7 +17,7 @@ export interface RouteContext {
   request: IncomingMessage
   url: URL
   /** Reads the Authorization header; throws when it is wrong. */
-  principal(): Principal
+  principal(): Promise<Principal>
 }
 
 /** Reported by `GET /version`. */
@@ -49,7 +49,7 @@ export async function route(context: RouteContext): Promise<Reply> {
     case 'POST /api/query_batch':
       return queryBatch(context)
     case 'POST /api/function':
-      requireAdmin(context)
+      await requireAdmin(context)
       return callFunction(context, await readJson(request), ALL_KINDS, true)
   }
   const run = request.method === 'POST' ? /^\/api\/run\/(.+)\/([^/]+)$/.exec(url.pathname) : null
@@ -60,8 +60,8 @@ export async function route(context: RouteContext): Promise<Reply> {
   throw new RequestError(404, 'NotFound', `There is nothing at ${request.method} ${url.pathname}.`)
 }
 
-function requireAdmin(context: RouteContext): void {
-  if (!context.principal().admin) throw new RequestError(403, 'AdminOnly', 'This route needs the admin key.')
+async function requireAdmin(context: RouteContext): Promise<void> {
+  if (!(await context.principal()).admin) throw new RequestError(403, 'AdminOnly', 'This route needs the admin key.')
 }
 
 async function queryBatch(context: RouteContext): Promise<Reply> {
@@ -89,7 +89,7 @@ async function callFunction(
     throw new RequestError(400, 'NotSupported', 'not supported by the embedded backend: components')
   }
   const encode = encoderFor(format)
-  const { identity } = context.principal()
+  const { identity } = await context.principal()
   const requestId = engine.core.newRequestId()
   try {
     const answer = await engine.core.call(path, kinds, parseArgs(args), { identity, internal, requestId })

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Engine } from '../engine.ts'
-import { authorizeHeader, NOBODY } from '../auth/authorize.ts'
+import { authorizeHeader, NOBODY, type Principal } from '../auth/authorize.ts'
 import { RequestError } from '../errors.ts'
 import type { HttpHandler } from '../functions/http-action.ts'
 import { MAX_BODY_BYTES } from './body.ts'
@@ -38,8 +38,7 @@ async function answer(
   if (!found) throw new RequestError(404, 'NotFound', 'No matching routes found')
   if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES)
     throw new RequestError(413, 'BodyTooLarge', 'The request body is too large.')
-  const header = request.headers.authorization
-  const { identity } = header?.startsWith('Convex ') ? authorizeHeader(engine.adminKey, header) : NOBODY
+  const { identity } = await callerOf(engine, request.headers.authorization)
   const hasBody = method !== 'GET' && method !== 'HEAD'
   const incoming = new Request(url, {
     method,
@@ -56,6 +55,19 @@ async function answer(
   response.writeHead(reply.status, [...reply.headers].flat())
   if (reply.body) for await (const chunk of reply.body) response.write(chunk)
   response.end()
+}
+
+/**
+ * HTTP actions have callers with schemes and tokens of their own, and check them themselves: what is no token of a provider
+ * leaves the action without an identity instead of refusing the call.
+ */
+async function callerOf(engine: Engine, header: string | undefined): Promise<Principal> {
+  if (header?.startsWith('Convex ')) return authorizeHeader(engine, header)
+  if (!header?.startsWith('Bearer ')) return NOBODY
+  return authorizeHeader(engine, header).catch((error: unknown) => {
+    if (error instanceof RequestError && error.status === 401) return NOBODY
+    throw error
+  })
 }
 
 async function* bounded(request: IncomingMessage): AsyncGenerator<Buffer> {

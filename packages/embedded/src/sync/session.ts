@@ -2,7 +2,8 @@
  * One sync socket. Messages change what is wanted (queries, identity) or queue a mutation; one loop at a time brings the client
  * up to date and says so in a Transition whose start is always the end of the one before. Mutations run in order, one at a time;
  * their answer goes out before the Transition that covers them, and that Transition goes out even when nothing changed, because
- * the client's promise waits for it.
+ * the client's promise waits for it. Credentials that are refused or run out are an AuthError and the end of the socket: the client
+ * fetches a new token, connects again and repeats what was not answered. Nothing runs meanwhile as whoever it was before.
  */
 import type { WebSocket } from 'ws'
 import { authorizeAdminMessage, authorizeToken, NOBODY, type Principal } from '../auth/authorize.ts'
@@ -24,6 +25,7 @@ const MAX_QUEUED_MUTATIONS = 1_000
 const MAX_REASON_BYTES = 123 // of a WebSocket close frame
 const CLOSE_BAD_MESSAGE = 1008
 const CLOSE_INTERNAL = 1011
+const LONGEST_SLEEP_MS = 60_000 // wall clocks jump: a token's expiry is looked at again within a minute
 const FATAL_CLOSE = 1008
 
 export function createSession(engine: Engine, ws: WebSocket, onClose: () => void): Session {
@@ -41,11 +43,14 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   // the client has seen that timestamp already: its promise waits for the next transition.
   let owedTs: bigint | null = null
   let refreshing = false
-  const mutations: CallMessage[] = []
+  const inbox: ClientMessage[] = []
+  let reading = false
+  // A mutation runs as whoever the client was when it sent it.
+  const mutations: { message: CallMessage; as: Principal }[] = []
   let mutating = false
 
   async function refresh(): Promise<void> {
-    if (refreshing || ended.signal.aborted) return
+    if (refreshing || ended.signal.aborted || expired(principal)) return
     refreshing = true
     try {
       while (!ended.signal.aborted && (set.hasDirty() || behind())) await transition()
@@ -107,36 +112,57 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     }
   }
 
-  function authenticate(message: ClientMessage & { type: 'Authenticate' }): void {
+  async function authenticate(message: ClientMessage & { type: 'Authenticate' }): Promise<void> {
+    const { tokenType, value = '', impersonating, baseVersion } = message
     try {
-      if (message.tokenType === 'User') authorizeToken()
-      principal =
-        message.tokenType === 'Admin'
-          ? authorizeAdminMessage(engine.adminKey, message.value ?? '', message.impersonating)
-          : NOBODY
+      if (tokenType === 'User') principal = await authorizeToken(engine, value)
+      else principal = tokenType === 'Admin' ? authorizeAdminMessage(engine.adminKey, value, impersonating) : NOBODY
     } catch (error) {
-      if (!(error instanceof RequestError)) throw error
-      outbox.send({ type: 'AuthError', error: error.message, baseVersion: message.baseVersion, authUpdateAttempted: true })
-      return
+      // Keys that cannot be had say nothing about the token: the socket closes and the client tries again with the same one.
+      if (!(error instanceof RequestError) || error.status === 503) throw error
+      return refuse(error.message, baseVersion, true)
     }
+    if (ended.signal.aborted) return
     set.setIdentity({ identity: principal.identity, internal: false })
-    wanted = { ...wanted, identity: message.baseVersion + 1 }
+    wanted = { ...wanted, identity: baseVersion + 1 }
+    if (principal.expiresAtMs < Infinity) void waitForExpiry(principal)
+    void refresh()
+  }
+
+  function refuse(error: string, baseVersion: number, authUpdateAttempted: boolean): void {
+    if (ended.signal.aborted) return
+    outbox.send({ type: 'AuthError', error, baseVersion, authUpdateAttempted })
+    close(CLOSE_BAD_MESSAGE, `AuthError: ${error}`)
+  }
+
+  /** Whether the token behind it has run out, which ends the socket. */
+  function expired(as: Principal): boolean {
+    if (engine.clock.now() < as.expiresAtMs) return false
+    refuse('The token has expired.', Math.max(0, wanted.identity - 1), false)
+    return true
+  }
+
+  async function waitForExpiry(as: Principal): Promise<void> {
+    while (principal === as && !ended.signal.aborted && !expired(as)) {
+      const left = Math.min(as.expiresAtMs - engine.clock.now(), LONGEST_SLEEP_MS)
+      await engine.clock.sleep(Math.max(0, left), ended.signal).catch(() => {})
+    }
   }
 
   async function drainMutations(): Promise<void> {
     if (mutating) return
     mutating = true
-    for (let message = mutations.shift(); message && !ended.signal.aborted; message = mutations.shift()) {
-      await mutate(message).catch(fail)
+    for (let next = mutations.shift(); next && !ended.signal.aborted; next = mutations.shift()) {
+      if (!expired(next.as)) await mutate(next.message, next.as).catch(fail)
     }
     mutating = false
   }
 
-  async function mutate({ requestId, udfPath, args }: CallMessage): Promise<void> {
+  async function mutate({ requestId, udfPath, args }: CallMessage, { identity }: Principal): Promise<void> {
     const call = core.newRequestId()
     try {
       const dedupe = { session: sessionId!, request: requestId }
-      const options = { identity: principal.identity, internal: false, requestId: call, dedupe }
+      const options = { identity, internal: false, requestId: call, dedupe }
       const { value, ts, logLines } = await core.call(udfPath, ['mutation'], parseArgs(args), options)
       outbox.send({ type: 'MutationResponse', requestId, success: true, result: value, ts: encodeTs(ts), logLines })
       owedTs = owedTs === null || ts > owedTs ? ts : owedTs
@@ -165,13 +191,30 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     return { result: failureMessage(message, call), logLines, ...(data !== undefined && { errorData: data }) }
   }
 
-  function receive(message: ClientMessage): void {
+  /** One message after another: those behind an Authenticate wait until the token is verified. */
+  async function readInbox(): Promise<void> {
+    if (reading) return
+    reading = true
+    try {
+      for (let message = inbox.shift(); message && !ended.signal.aborted; message = inbox.shift()) {
+        const verified = receive(message)
+        if (!verified) continue
+        ws.pause() // the inbox must not grow meanwhile
+        await verified.finally(() => ws.resume())
+      }
+    } catch (error) {
+      fail(error)
+    } finally {
+      reading = false
+    }
+  }
+
+  function receive(message: ClientMessage): Promise<void> | void {
     if (message.type === 'Connect') return connect(message)
     if (sessionId === null) throw new RequestError(400, 'NotConnected', 'The first message must be Connect.')
     switch (message.type) {
       case 'Authenticate':
-        authenticate(message)
-        return void refresh()
+        return authenticate(message)
       case 'ModifyQuerySet':
         if (message.baseVersion !== wanted.querySet) throw new RequestError(400, 'BadVersion', 'ModifyQuerySet skips a version.')
         for (const modification of message.modifications) modify(modification)
@@ -179,10 +222,10 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
         return void refresh()
       case 'Mutation':
         if (mutations.length >= MAX_QUEUED_MUTATIONS) return close(FATAL_CLOSE, 'TooManyConcurrentRequests')
-        mutations.push(message)
+        mutations.push({ message, as: principal })
         return void drainMutations()
       case 'Action':
-        return void act(message).catch(fail)
+        return expired(principal) ? undefined : void act(message).catch(fail)
       case 'Event':
         return
     }
@@ -232,7 +275,8 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   ws.on('message', (data: Buffer, isBinary: boolean) => {
     if (ended.signal.aborted) return
     try {
-      receive(parseMessage(isBinary ? null : data.toString('utf8')))
+      inbox.push(parseMessage(isBinary ? null : data.toString('utf8')))
+      void readInbox()
     } catch (error) {
       fail(error)
     }

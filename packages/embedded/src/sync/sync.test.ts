@@ -2,10 +2,9 @@ import { ConvexClient, ConvexHttpClient } from 'convex/browser'
 import { makeFunctionReference, queryGeneric } from 'convex/server'
 import type { ConvexError } from 'convex/values'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { WebSocket } from 'ws'
 import { inMemory, onDisk, temporaryFolder } from '../../test/fixtures/backend.ts'
 import { schema } from '../../test/fixtures/functions.ts'
-import type { EmbeddedConvex } from '../index.ts'
+import { connectRaw, hello } from '../../test/fixtures/raw-socket.ts'
 import { encodeTs } from '../http/routes.ts'
 
 const bodies = makeFunctionReference<'query', { channel: string }, string[]>('messages:bodies')
@@ -133,23 +132,7 @@ it('mutations in flight across a restart are applied exactly once', { timeout: 3
 })
 
 describe('the protocol', () => {
-  async function raw(backend: EmbeddedConvex) {
-    const { port } = await backend.listen()
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/api/1.48.0/sync`)
-    const messages: Record<string, unknown>[] = []
-    socket.on('message', (data: Buffer) => messages.push(JSON.parse(data.toString()) as Record<string, unknown>))
-    const closed = new Promise<[number, string]>((resolve) =>
-      socket.on('close', (code, reason: Buffer) => resolve([code, reason.toString()])),
-    )
-    await new Promise((resolve) => socket.on('open', resolve))
-    return {
-      messages,
-      closed,
-      socket,
-      send: (message: unknown) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
-    }
-  }
-  const hello = { type: 'Connect', sessionId: 'a-session', connectionCount: 0, lastCloseReason: null, clientTs: 0 }
+  const raw = connectRaw
   const mutation = { type: 'Mutation', requestId: 1, udfPath: 'messages:send', args: [{ channel: 'd', body: 'once' }] }
 
   it('answers a repeated request from the store, across sockets', async () => {
@@ -254,19 +237,26 @@ describe('the protocol', () => {
     expect(messages).toMatchObject([{ type: 'FatalError' }])
   })
 
-  it('a wrong admin key is an AuthError, internal functions stay closed to the socket', async () => {
-    const { messages, send: write, socket } = await raw(await inMemory())
+  it('a wrong admin key is an AuthError and the end, internal functions stay closed to the socket', async () => {
+    const backend = await inMemory()
+    const refused = await raw(backend)
+    refused.send(hello)
+    refused.send({ type: 'Authenticate', tokenType: 'Admin', value: 'embedded|00', baseVersion: 0 })
+    refused.send(mutation)
+    expect((await refused.closed)[0]).toBe(1008)
+    expect(refused.messages).toMatchObject([{ type: 'AuthError', baseVersion: 0, authUpdateAttempted: true }])
+    expect(await backend.query('messages:bodies', { channel: 'd' })).toEqual([])
+
+    const { messages, send: write, socket } = await raw(backend)
     write(hello)
-    write({ type: 'Authenticate', tokenType: 'Admin', value: 'embedded|00', baseVersion: 0 })
     write({
       type: 'ModifyQuerySet',
       baseVersion: 0,
       newVersion: 1,
       modifications: [{ type: 'Add', queryId: 1, udfPath: 'messages:secret', args: [{}] }],
     })
-    await vi.waitFor(() => expect(messages).toHaveLength(2))
-    expect(messages[0]).toMatchObject({ type: 'AuthError', baseVersion: 0, authUpdateAttempted: true })
-    expect(messages[1]).toMatchObject({
+    await vi.waitFor(() => expect(messages).toHaveLength(1))
+    expect(messages[0]).toMatchObject({
       modifications: [{ type: 'QueryFailed', errorMessage: expect.stringContaining('Could not find public function') }],
     })
     socket.terminate()
