@@ -65,6 +65,22 @@ describe('index keys', () => {
     )
   })
 
+  it('have afterPrefix between a value and every greater one, "a" and "a\\0" included', () => {
+    fc.assert(
+      fc.property(value, value, value, (a, b, next) => {
+        const limit = afterPrefix(encodeKey([json(a)]))
+        expect(encodeKey([json(b), json(next)]).compare(limit)).toBe(compareValues(b, a) > 0 ? 1 : -1)
+      }),
+      {
+        numRuns: 3_000,
+        examples: [
+          ['a', 'a\0', null],
+          [new ArrayBuffer(1), new ArrayBuffer(2), null],
+        ],
+      },
+    )
+  })
+
   it('tell lone surrogates apart', () => {
     expect(encodeKey(['\ud800']).equals(encodeKey(['\udbff']))).toBe(false)
   })

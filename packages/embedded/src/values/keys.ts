@@ -29,16 +29,13 @@ export function encodeKey(values: readonly (Json | undefined)[]): Buffer {
   return Buffer.concat(parts)
 }
 
-/** The smallest key above every key that starts with `prefix`. */
+/**
+ * Parts the keys of tuples that begin with the values of `prefix` from the keys of all greater ones. What follows a complete value
+ * is a tag or nothing; FF after its last 00 means instead that its text goes on with a NUL: "a\0" begins with the bytes of "a",
+ * and is greater.
+ */
 export function afterPrefix(prefix: Buffer): Buffer {
-  for (let end = prefix.length; end > 0; end--) {
-    const last = prefix[end - 1]!
-    if (last === 0xff) continue
-    const next = Buffer.from(prefix.subarray(0, end))
-    next[end - 1] = last + 1
-    return next
-  }
-  return AFTER_ALL_KEYS
+  return Buffer.concat([prefix, Buffer.from([0xfe])])
 }
 
 /** The smallest key above `key` itself. */
