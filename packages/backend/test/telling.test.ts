@@ -139,22 +139,6 @@ onEachEngine('thread updates', (open) => {
     }
     expect(bodies).toEqual(['one', '@engineer stop that', 'two'])
   })
-
-  it('already shown by a later turn are skipped', async () => {
-    const world = await createWorld(await open())
-    await world.post('@engineer hello')
-    await world.settle(await world.claimOne(), null)
-    await world.post('one')
-    const update = await world.claimOne()
-    await world.fail(update, { class: 'terminal' })
-    await world.post('@engineer two')
-    const later = await world.claimOne()
-    expect(later.context.thread.map(({ content }) => content)).toContain('one')
-    await world.settle(later, null)
-    await world.backend.mutation(api.service.notifications.redrive, { ...world.service, id: update.id })
-    expect(await world.claimReady()).toEqual([])
-    expect(await world.trace(update.id)).toMatchObject({ state: 'skipped', reason: 'already_seen' })
-  })
 })
 
 onEachEngine('a message by an agent', (open) => {

@@ -148,9 +148,15 @@ export interface DeliveryContext {
   } | null
   /** The message that caused the delivery. */
   message: ThreadMessage | null
-  /** The newest messages of the thread before it, oldest first. */
+  /**
+   * The messages of the thread before it, oldest first: all the delivery stands for (several messages may share one), or the newest
+   * where those are few. What finds no room is named by a first line of the author `system`: "[12 earlier messages are left out ...]".
+   */
   thread: ThreadMessage[]
-  /** An earlier turn of this lane was stopped or aborted: unanswered text before this is void. */
+  /**
+   * An earlier turn of this lane was stopped or aborted: what earlier turns in the session asked without getting an answer is void.
+   * Nothing in this context is.
+   */
   voidEarlier: boolean
   /** What earlier attempts of this very turn already did through tools. */
   effectsDone: string[]

@@ -11,7 +11,7 @@ import type { MutationCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { activate, promoteNext } from './enqueue.js'
 import { followUp } from './followUp.js'
-import type { Item } from './lanes.js'
+import type { Item, Lane } from './lanes.js'
 import { getLane, patchItem, policyOf } from './lanes.js'
 import { tellConfiguration, tellDead } from './notices.js'
 import { completeRun, startRun } from './runs.js'
@@ -78,7 +78,8 @@ async function perform(ctx: MutationCtx, item: Item, effect: LaneEffect, attempt
       // Redriven: it stands at the tail under a new number.
       const lane = await getLane(ctx, item.laneId)
       await ctx.db.patch(lane._id, { tailId: item._id, nextSeq: Math.max(lane.nextSeq, item.seq + 1) })
-      return lane.activeId === null ? await activate(ctx, item) : item
+      const redriven = await patchItem(ctx, item, { redriven: true })
+      return lane.activeId === null ? await activate(ctx, redriven) : redriven
     }
     case 'alertPeople':
       if (effect.why === 'dead') await tellDead(ctx, item, item.reason ?? 'no reason given')
@@ -96,13 +97,20 @@ async function vacate(ctx: MutationCtx, item: Item): Promise<void> {
   const sent = item.fence > 0
   await ctx.db.patch(lane._id, {
     activeId: null,
-    ...(answered ? { seenAt: Math.max(lane.seenAt, item._creationTime, await shownUntil(ctx, item)), voidEarlier: false } : {}),
+    ...(answered ? { ...(await seenWith(ctx, lane, item)), voidEarlier: false } : {}),
     ...(!answered && sent ? { voidEarlier: true } : {}),
   })
 }
 
-/** Creation time of the newest message the item's context showed. */
-async function shownUntil(ctx: MutationCtx, item: Item): Promise<number> {
+/** What the lane's agent has seen once this turn is answered. A turn that showed no thread, as a heartbeat, adds nothing. */
+async function seenWith(ctx: MutationCtx, lane: Lane, item: Item): Promise<Partial<Pick<Lane, 'seenFrom' | 'seenAt'>>> {
+  if (item.shownFrom === null) return {}
   const message = item.messageId === null ? null : await ctx.db.get(item.messageId)
-  return message?._creationTime ?? 0
+  const shownUntil = Math.max(item._creationTime, message?._creationTime ?? 0)
+  // A gap between what was seen and what is shown now: the older part is forgotten rather than the gap taken for seen.
+  const overlaps = item.shownFrom <= lane.seenAt
+  return {
+    seenFrom: overlaps ? Math.min(lane.seenFrom, item.shownFrom) : item.shownFrom,
+    seenAt: Math.max(lane.seenAt, shownUntil),
+  }
 }

@@ -65,11 +65,17 @@ export function obstacleTo(item: Item, { agent, task, message }: Rows): Obstacle
   if (task?.status === 'archived') return { type: 'skip', reason: 'task_archived' }
   const aboutWork = item.type === 'assignment' || item.type === 'continuation'
   if (task && aboutWork && isFinished(task.status)) return { type: 'skip', reason: 'task_done' }
-  if (item.type === 'thread_update' && message && message._creationTime <= item.seenAt) {
+  if (item.type === 'thread_update' && !item.redriven && message && wasSeen(item, message)) {
     return { type: 'skip', reason: 'already_seen' }
   }
   if (agent.paused) return { type: 'hold', hold: HOLD_PAUSED }
   return null
+}
+
+/** All the item stands for lies within what answered turns have shown. */
+function wasSeen(item: Item, message: Doc<'messages'>): boolean {
+  const from = Math.min(item.unseenFrom ?? message._creationTime, message._creationTime)
+  return from >= item.seenFrom && message._creationTime <= item.seenAt
 }
 
 /** A runtime that holds something must show itself more often; the lease says so at once, not at the next check-in. */

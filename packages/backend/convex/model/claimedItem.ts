@@ -3,7 +3,8 @@ import type { ClaimedItem, HeartbeatContext } from '@mission-control/shared/serv
 import type { Doc } from '../_generated/dataModel.js'
 import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { now, random } from '../lib/clock.js'
-import { buildContext, THREAD_MESSAGES } from './context.js'
+import type { Thread } from './context.js'
+import { buildContext, oldestShown, THREAD_MESSAGES } from './context.js'
 import type { Item } from './lanes.js'
 
 export interface ItemRows {
@@ -14,11 +15,14 @@ export interface ItemRows {
 
 /** Characters of thread text read per item before the search for older messages ends. */
 const THREAD_READ_CHARS = 150_000
+/** The same for messages the item stands for: many times what its context can hold, so that what is left out is counted. */
+const UNSEEN_READ_CHARS = 1_000_000
+const UNSEEN_READ_ROWS = 1_000
 /**
  * Characters of text that one claim reads before it leaves the rest of its ids for the next: a transaction may read 16 MiB, a
- * character may take 3 bytes, and the item that crosses the line may bring half a million more.
+ * character may take 3 bytes, and the item that crosses the line may bring 1.3 million more.
  */
-export const CLAIM_READ_CHARS = 4_000_000
+export const CLAIM_READ_CHARS = 3_500_000
 
 /** What is left to read in this transaction. */
 export interface ReadBudget {
@@ -35,9 +39,14 @@ export async function claimedItem(
   heartbeat: HeartbeatContext | null = null,
 ): Promise<ClaimedItem> {
   const turnCode = reconcile && claimed.turnCode !== null ? claimed.turnCode : drawTurnCode()
-  if (turnCode !== claimed.turnCode) await ctx.db.patch(claimed._id, { turnCode })
-  const thread = task ? await readThread(ctx, claimed, task, message) : []
-  const texts = [task?.description, message?.content, ...thread.map(({ content }) => content)]
+  // A heartbeat is about the agent's work as a whole: its prompt shows no thread, so it must not count as having shown one.
+  const thread = task && claimed.type !== 'heartbeat' ? await readThread(ctx, claimed, task, message) : null
+  const context = buildContext({ item: claimed, task, message, thread, heartbeat })
+  const shownFrom = thread === null ? null : oldestShown(claimed, context)
+  if (turnCode !== claimed.turnCode || shownFrom !== claimed.shownFrom) {
+    await ctx.db.patch(claimed._id, { turnCode, shownFrom })
+  }
+  const texts = [task?.description, message?.content, ...(thread?.rows ?? []).map(({ content }) => content)]
   budget.chars -= texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
   return {
     id: claimed._id,
@@ -51,34 +60,38 @@ export async function claimedItem(
     depth: claimed.depth,
     deadlineInMs: claimed.dueAt - now(),
     agent: { id: agent._id, slug: agent.slug, name: agent.name },
-    context: buildContext({ item: claimed, task, message, thread, heartbeat }),
+    context,
   }
 }
 
 /**
- * The newest messages before the item, newest first. The range ends at the item: a message posted while the claim runs lies
- * outside of it and cannot conflict with it.
+ * The messages before the item's own, newest first: all the item stands for, and some more where those are few. The range ends at
+ * the item: a message posted while the claim runs lies outside of it and cannot conflict with it.
  */
 async function readThread(
   ctx: { db: QueryCtx['db'] },
   item: Item,
   task: Doc<'tasks'>,
   message: Doc<'messages'> | null,
-): Promise<Doc<'messages'>[]> {
+): Promise<Thread> {
   const until = Math.max(item._creationTime, message?._creationTime ?? 0)
+  const from = item.unseenFrom ?? Number.POSITIVE_INFINITY
   const rows = ctx.db
     .query('messages')
     .withIndex('by_account_task', (q) => q.eq('accountId', item.accountId).eq('taskId', task._id).lte('_creationTime', until))
     .order('desc')
   const found: Doc<'messages'>[] = []
   let chars = 0
+  let reached = from >= (message?._creationTime ?? until)
   for await (const row of rows) {
+    reached ||= row._creationTime <= from
     if (row._id === message?._id) continue
     found.push(row)
     chars += row.content.length
-    if (found.length === THREAD_MESSAGES || chars > THREAD_READ_CHARS) break
+    if (reached && (found.length >= THREAD_MESSAGES || chars > THREAD_READ_CHARS)) break
+    if (found.length >= UNSEEN_READ_ROWS || chars > UNSEEN_READ_CHARS) return { rows: found, complete: reached }
   }
-  return found
+  return { rows: found, complete: true }
 }
 
 /** Letters and digits that no reader or model confuses. */

@@ -56,14 +56,18 @@ export async function append(ctx: MutationCtx, lane: Lane, delivery: NewDelivery
     taskId: lane.taskId,
     type: delivery.type,
     messageId: delivery.messageId,
+    unseenFrom: await createdAt(ctx, delivery.messageId),
     note: delivery.note ?? null,
     depth: delivery.depth,
     askedFrom: delivery.askedFrom ?? null,
     committedAt: at,
     sessionKey: lane.sessionKey,
+    seenFrom: 0,
     seenAt: 0,
     voidEarlier: false,
     turnCode: null,
+    shownFrom: null,
+    redriven: false,
     replyId: null,
   })
   await ctx.db.patch(lane._id, { nextSeq: lane.nextSeq + 1, tailId: id, queued: lane.queued + 1 })
@@ -72,13 +76,27 @@ export async function append(ctx: MutationCtx, lane: Lane, delivery: NewDelivery
   return item
 }
 
-/** An unsent thread_update at the tail takes over the newer message instead of a second item. */
+/**
+ * An unsent thread_update at the tail takes over the message instead of a second item. Steps of a large fan-out may come late: an
+ * older message joins what the item stands for, and the newer one stays what it is about.
+ */
 async function absorb(ctx: MutationCtx, lane: Lane, delivery: NewDelivery): Promise<boolean> {
   if (delivery.type !== 'thread_update' || lane.tailId === null) return false
   const tail = await ctx.db.get(lane.tailId)
   if (tail?.type !== 'thread_update' || !canAbsorb(tail)) return false
-  await ctx.db.patch(tail._id, { messageId: delivery.messageId, committedAt: now() })
+  const [shown, added] = [await createdAt(ctx, tail.messageId), await createdAt(ctx, delivery.messageId)]
+  if (added === null) return false
+  const isNewer = shown === null || added > shown
+  await ctx.db.patch(tail._id, {
+    ...(isNewer ? { messageId: delivery.messageId } : {}),
+    unseenFrom: Math.min(tail.unseenFrom ?? added, added),
+    committedAt: now(),
+  })
   return true
+}
+
+async function createdAt(ctx: MutationCtx, messageId: Id<'messages'> | null): Promise<number | null> {
+  return messageId === null ? null : ((await ctx.db.get(messageId))?._creationTime ?? null)
 }
 
 /** Makes a queued item the head of its idle, open lane. */
@@ -90,10 +108,10 @@ export async function activate(ctx: MutationCtx, item: Item): Promise<Item> {
   const result = transition(item, { type: 'activate', hold }, now(), policyOf(item.type), lane)
   if (result.kind !== 'changed') return item
   await ctx.db.patch(lane._id, { activeId: item._id })
-  const { seenAt, voidEarlier } = lane
+  const { seenFrom, seenAt, voidEarlier } = lane
   // A redriven item whose turn may have been sent is looked for in the session it was sent to.
   const sessionKey = item.turnOpen ? item.sessionKey : lane.sessionKey
-  return await patchItem(ctx, item, { ...result.patch, sessionKey, seenAt, voidEarlier })
+  return await patchItem(ctx, item, { ...result.patch, sessionKey, seenFrom, seenAt, voidEarlier })
 }
 
 /** First queued by seq becomes the head of an idle lane. */

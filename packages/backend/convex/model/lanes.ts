@@ -39,7 +39,9 @@ export async function ensureLane(ctx: MutationCtx, agent: Doc<'agents'>, taskId:
     nextSeq: 1,
     queued: 0,
     closed: null,
+    seenFrom: 0,
     seenAt: 0,
+    stopBefore: 0,
     voidEarlier: false,
   })
   return await getLane(ctx, id)

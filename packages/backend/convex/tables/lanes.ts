@@ -63,8 +63,11 @@ export const laneTables = {
     /** Rows in state `queued`, so that the limit costs no count. */
     queued: v.number(),
     closed: nullable(v.string()),
-    /** Creation time of the newest message that an answered turn of this lane has shown; 0 for none. */
+    /** Answered turns of this lane have shown every message created from `seenFrom` to `seenAt`, both included; 0 for none. */
+    seenFrom: v.number(),
     seenAt: v.number(),
+    /** The newest /stop means the items numbered below this; 0 before the first. */
+    stopBefore: v.number(),
     /** The newest turn that ended here was never answered: its text is void for the next one. */
     voidEarlier: v.boolean(),
   })
@@ -78,6 +81,8 @@ export const laneTables = {
     taskId: nullable(v.id('tasks')),
     type: vDeliveryType,
     messageId: nullable(v.id('messages')),
+    /** Creation time of the oldest message the item stands for: older than `messageId` once it has taken over newer ones. */
+    unseenFrom: nullable(v.number()),
     /** What there is to say beside the message: the move of a status change, why a request was not answered. */
     note: nullable(v.string()),
     /** 0 from people, one more than the turn that caused it otherwise. */
@@ -100,9 +105,14 @@ export const laneTables = {
     reason: nullable(v.string()),
     // Copied from the lane when the item becomes its head, so that `claim` reads no lane row, which every enqueue writes:
     sessionKey: v.string(),
+    seenFrom: v.number(),
     seenAt: v.number(),
     voidEarlier: v.boolean(),
     turnCode: nullable(v.string()),
+    /** Creation time of the oldest message its newest claim showed; `null` while it has shown none. */
+    shownFrom: nullable(v.number()),
+    /** Somebody asked for it once more: it is shown even if a later turn has shown its messages. */
+    redriven: v.boolean(),
     replyId: nullable(v.id('messages')),
   })
     .index('by_account_state_due', ['accountId', 'state', 'dueAt'])
