@@ -55,13 +55,14 @@ describe('a call to the backend', () => {
       },
       async (url) => {
         const brain = createConvexBrain({ url, caller, clock: systemClock })
-        await brain.mutate(service.release, { id: 'd', fence: 1, ended: true })
+        await brain.mutate(service.release, { id: 'd\ud83d', fence: 1, ended: true })
         await brain.close()
       },
     )
     expect(JSON.parse(seen)).toMatchObject({
       path: 'service/notifications:release',
-      args: [{ id: 'd', fence: 1, ended: true, ...caller }],
+      // Half a surrogate pair would have the whole request refused.
+      args: [{ id: 'd\ufffd', fence: 1, ended: true, ...caller }],
     })
   })
 
@@ -103,6 +104,12 @@ describe('a call to the backend', () => {
       ],
       [answer(200, { status: 'error', errorMessage: `Server Error: ${caller.serviceToken}` }), { kind: 'server' }],
       [answer(503, { code: 'Overloaded', message: `busy ${caller.serviceToken}` }), { kind: 'server' }],
+      [answer(400, { code: 'BadRequest', message: 'not JSON' }), { kind: 'invalid', code: 'INVALID', retryable: false }],
+      [answer(413, 'too large'), { kind: 'invalid', code: 'INVALID', retryable: false }],
+      [
+        answer(560, { status: 'error', errorMessage: 'ArgumentValidationError: Object is missing the required field `x`.' }),
+        { kind: 'invalid', code: 'INVALID', retryable: false },
+      ],
     ] as const
     for (const [listener, expected] of cases) {
       const error = await withServer(listener, (url) => callOf(url))

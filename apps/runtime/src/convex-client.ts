@@ -55,7 +55,7 @@ export function createConvexBrain(options: ConvexBrainOptions): Brain {
   }
 
   /** The generic argument types of the client cannot see that caller and rest make up the whole; `BrainArgs` has checked it. */
-  const signed = (args: object, ...options: object[]): unknown => [{ ...args, ...caller }, ...options]
+  const signed = (args: object, ...options: object[]): unknown => [{ ...(wellFormed(args) as object), ...caller }, ...options]
 
   const watch = <F extends FunctionReference<'query'>>(fn: F, watcher: Watcher<never>) => {
     const subscription = socket.onUpdate(
@@ -89,8 +89,21 @@ export function createConvexBrain(options: ConvexBrainOptions): Brain {
   }
 }
 
+/** The request itself is wrong (bad request, content too large): the same one is never taken. */
+const NEVER_TAKEN = [400, 413]
+
 /** The platform refused the request before any function ran: overload, a wrong path, something that is no Convex at all. */
 async function refusedRequest(response: Response): Promise<BrainError> {
   const body = (await response.text().catch(() => '')).replace(/\s+/g, ' ').slice(0, 200)
-  return new BrainError('server', 'CONVEX_UNREACHABLE', `The backend answered with status ${response.status}: ${body}`)
+  const message = `The backend answered with status ${response.status}: ${body}`
+  if (NEVER_TAKEN.includes(response.status)) return new BrainError('invalid', 'INVALID', message)
+  return new BrainError('server', 'CONVEX_UNREACHABLE', message)
+}
+
+/** Half a surrogate pair, as a cut or a model leaves it, makes the platform refuse the whole request. */
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (Array.isArray(value)) return value.map(wellFormed)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, wellFormed(inner)]))
 }

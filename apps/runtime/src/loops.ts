@@ -52,6 +52,8 @@ export function createLoops(deps: LoopsDeps): Loops {
   let period: Period | null = null
   let lastEpoch: number | null = null
   let latest: Signals | null = null
+  /** The newest request seen, done or not. */
+  let commandSeq: number | null = null
   let answeredOnce = false
   let wasActive = false
 
@@ -87,11 +89,11 @@ export function createLoops(deps: LoopsDeps): Loops {
   function onSignals(signals: Signals): void {
     const before = latest
     latest = signals
-    conditions.set('signals', null)
     if (role === 'standby' && signals.controlSeq !== before?.controlSeq) sleeper.nudge()
     period?.signals(signals)
-    // Only a change seen while running counts: the command that started this very process is still in the row.
-    const isNew = before !== null && signals.controlSeq > before.controlSeq
+    // Only a request made while this process runs counts: the one that started it is still in the row.
+    const isNew = commandSeq !== null && signals.commandSeq > commandSeq
+    commandSeq = Math.max(commandSeq ?? 0, signals.commandSeq)
     if (isNew && signals.command === 'restart') deps.onRestart()
   }
 
@@ -107,7 +109,7 @@ export function createLoops(deps: LoopsDeps): Loops {
     log.info({ epoch: answer.epoch }, 'active')
     if (!wasActive) deps.onFirstActive?.()
     wasActive = true
-    period = startPeriod(answer, deps)
+    period = startPeriod(answer, { ...deps, onSignals })
     if (latest !== null) period.signals(latest)
     try {
       await period.over
@@ -119,7 +121,10 @@ export function createLoops(deps: LoopsDeps): Loops {
   return {
     async run() {
       const unwatch = brain.watchSignals({
-        value: onSignals,
+        value(signals) {
+          conditions.set('signals', null)
+          onSignals(signals)
+        },
         error: (error) => conditions.set('signals', `the signals subscription fails: ${toBrainError(error).message}`),
       })
       try {

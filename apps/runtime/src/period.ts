@@ -10,7 +10,7 @@ import { createAgentSync } from './agent-sync/run.ts'
 import type { Brain } from './brain/brain.ts'
 import type { Delivery } from './delivery/run.ts'
 import { createDelivery } from './delivery/run.ts'
-import type { CheckIn, CheckInAnswer, Identity } from './health/check-in.ts'
+import type { CheckIn, CheckInAnswer, CheckInSent, Identity } from './health/check-in.ts'
 import { createCheckIn, ORPHAN_LOOK_MS } from './health/check-in.ts'
 import type { Conditions } from './health/conditions.ts'
 import type { Stats } from './health/stats.ts'
@@ -42,6 +42,8 @@ export interface LoopDeps {
   readonly stats: Stats
   readonly settings: LoopSettings
   readonly identity: Identity
+  /** Takes signals that the check-in noticed and the subscription missed. By default only the period hears of them. */
+  onSignals?(signals: Signals): void
 }
 
 export interface Period {
@@ -144,13 +146,14 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     onSuperseded: superseded,
   })
 
-  function answered(answer: CheckInAnswer, due: readonly { agentId: string; slot: number }[]): void {
+  function answered(answer: CheckInAnswer, { due, held }: CheckInSent): void {
     const jump = Math.abs(answer.now - backendNow())
     base = { backend: answer.now, at: clock.monotonic() }
     if (jump > JUMP_MS) heartbeats.clockJumped()
     deps.stats.checkedIn(answer.oldestDueInMs)
     sync.rosterVersion(answer.rosterVersion)
-    delivery.stop(answer.stop)
+    const stop = new Set(answer.stop)
+    delivery.stop(held.filter(({ id }) => stop.has(id)))
     heartbeats.answered(due, answer.work)
     void heartbeats.fill(work.signal)
     const overdue = answer.oldestDueInMs !== null && answer.oldestDueInMs <= -OVERDUE_MS
@@ -161,7 +164,9 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
 
   async function readSignals(): Promise<void> {
     try {
-      period.signals(await brain.query(service.signals, {}, life.signal))
+      const signals = await brain.query(service.signals, {}, life.signal)
+      if (deps.onSignals) deps.onSignals(signals)
+      else period.signals(signals)
     } catch (error) {
       log.debug({ error }, 'signals could not be read; the next check-in asks again')
     }

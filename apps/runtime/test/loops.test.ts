@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '@mission-control/openclaw/errors'
+import { BrainError } from '../src/brain/errors.ts'
 import { GATEWAY_PATIENCE_MS } from '../src/delivery/run.ts'
 import { createHarness, rosterEntry } from './doubles/harness.ts'
 
@@ -242,6 +243,75 @@ describe('delivery', () => {
   })
 })
 
+describe('a result the backend does not take', () => {
+  const invalid = () => new BrainError('invalid', 'INVALID', 'The backend answered with status 400: not JSON')
+  const crash = () => new BrainError('server', 'CONVEX_UNREACHABLE', 'The backend failed: Server Error')
+
+  it('for good is replaced by a failure that carries nothing of it, and the slot is free', async () => {
+    const h = createHarness({ deliveryConcurrency: 1 })
+    await h.start()
+    h.brain.fault = (name, args) => (name === 'settle' && args['reply'] === 'bad' ? invalid() : null)
+    h.turns.auto = ({ message }) => (message.includes('POISON') ? 'bad' : 'good')
+    const poison = h.brain.add('ada/t1', 'POISON')
+    const other = h.brain.add('bob/t1', 'fine')
+    await h.clock.settle()
+    expect(poison.item.state).toBe('dead')
+    expect(poison.failures).toMatchObject([{ class: 'terminal', code: 'RESULT_REFUSED', ended: true }])
+    expect(other.replies).toEqual(['good'])
+    await h.stop()
+  })
+
+  it('neither as a failure is let go: nothing is repeated for ever', async () => {
+    const h = createHarness({ deliveryConcurrency: 1 })
+    await h.start()
+    h.brain.fault = (name, args) => (['settle', 'fail'].includes(name) && args['id'] === 'd1' ? invalid() : null)
+    h.turns.auto = () => 'ok'
+    h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    expect(h.newCalls().filter((name) => ['settle', 'fail'].includes(name))).toEqual(['settle', 'fail'])
+    expect(h.loops.period()?.delivery.held()).toEqual([])
+    await h.stop()
+  })
+
+  it('because it crashes each time is let go once the claim has lapsed', async () => {
+    const h = createHarness({ deliveryConcurrency: 1 })
+    await h.start()
+    h.brain.fault = (name, args) => (name === 'settle' && args['reply'] === 'bad' ? crash() : null)
+    h.turns.auto = ({ message }) => (message.includes('POISON') ? 'bad' : 'good')
+    const poison = h.brain.add('ada/t1', 'POISON')
+    const other = h.brain.add('bob/t1', 'fine')
+    await h.clock.advance(14 * 60_000)
+    expect(other.item.attempts).toBe(0)
+    await h.clock.advance(2 * 60_000)
+    expect(other.replies).toEqual(['good'])
+    await h.clock.advance(5 * 16 * 60_000)
+    expect(poison.item.state).toBe('dead')
+    await h.stop()
+  })
+})
+
+describe('a check-in that was late on its way', () => {
+  it('does not stop the claim that followed the one it named', async () => {
+    const h = createHarness()
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(14_000)
+    let late = 0
+    h.brain.delay = (name) => (name === 'checkIn' && (late += 1) === 1 ? h.clock.sleep(2_000) : null)
+    await h.clock.advance(1_200) // the check-in leaves, holding fence 1
+    expect(late).toBe(1)
+    turnOf(h, 'd1.1').fail(new GatewayError('GATEWAY_DISCONNECTED', 'lost', { ended: false }))
+    await h.clock.advance(300)
+    expect(row.item.fence).toBe(2)
+    await h.clock.advance(3_000) // it arrives, and is answered that fence 1 must end
+    expect(h.turns.running.has('d1.1')).toBe(true)
+    turnOf(h, 'd1.1').reply('done')
+    await h.clock.settle()
+    expect(row).toMatchObject({ failures: [], replies: ['done'], item: { attempts: 1 } })
+    await h.stop()
+  })
+})
+
 describe('role', () => {
   it('ends all turns when superseded, says hello again and stands by', async () => {
     const h = createHarness()
@@ -318,14 +388,44 @@ describe('role', () => {
     await h.stop()
   })
 
-  it('restarts once when asked to, and not because of an old command', async () => {
+  it('restarts once for each request, and not for one made before it started, whatever else changes', async () => {
     const h = createHarness()
-    h.brain.setSignals({ command: 'restart', controlSeq: 7 })
+    h.brain.setSignals({ command: 'restart', commandSeq: 3, controlSeq: 7 })
     await h.start()
+    h.brain.setSignals({ controlSeq: 8 }) // somebody said goodbye
+    await h.clock.settle()
     expect(h.restarts).toBe(0)
-    h.brain.setSignals({ command: 'restart', controlSeq: 8 })
+    h.brain.setSignals({ command: 'restart', commandSeq: 4, controlSeq: 9 })
     await h.clock.settle()
     expect(h.restarts).toBe(1)
+    h.brain.setSignals({ controlSeq: 10 })
+    h.brain.setSignals({ command: null, commandSeq: 5, controlSeq: 11 })
+    await h.clock.settle()
+    expect(h.restarts).toBe(1)
+    await h.stop()
+  })
+
+  it('restarts for a request that the subscription missed and the check-in noticed', async () => {
+    const h = createHarness()
+    await h.start()
+    h.brain.silent = true
+    h.brain.setSignals({ command: 'restart', commandSeq: 1, controlSeq: 1 })
+    await h.clock.advance(61_000)
+    expect(h.restarts).toBe(1)
+    await h.stop()
+  })
+
+  it('claims nothing while a drain is asked for, also when that was before the start', async () => {
+    const h = createHarness()
+    h.turns.auto = () => 'ok'
+    h.brain.setSignals({ command: 'drain', commandSeq: 1, controlSeq: 1 })
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.advance(61_000)
+    expect(row.item.attempts).toBe(0)
+    h.brain.setSignals({ command: null, commandSeq: 2, controlSeq: 2 })
+    await h.clock.settle()
+    expect(row.replies).toEqual(['ok'])
     await h.stop()
   })
 })

@@ -7,8 +7,9 @@ import { redactServiceTokens } from '@mission-control/shared/service-token'
  * - `unreachable`: no answer arrived; whether the call took effect is unknown, so it is repeated.
  * - `server`: the backend answered that it failed (an exception, overload); repeated too.
  * - `refused`: a coded refusal; `code` says which.
+ * - `invalid`: the platform took the request for malformed or too large before any function ran; it always will.
  */
-export type BrainErrorKind = 'unreachable' | 'server' | 'refused'
+export type BrainErrorKind = 'unreachable' | 'server' | 'refused' | 'invalid'
 
 export class BrainError extends Error {
   override readonly name = 'BrainError'
@@ -28,7 +29,12 @@ export class BrainError extends Error {
 
   /** Trying the same call again later can work without anybody doing anything but repairing the link or the token. */
   get retryable(): boolean {
-    return this.kind !== 'refused' || this.code === 'TOKEN_REFUSED'
+    return this.effectUnknown || this.code === 'TOKEN_REFUSED'
+  }
+
+  /** The call may have taken effect all the same. */
+  get effectUnknown(): boolean {
+    return this.kind === 'unreachable' || this.kind === 'server'
   }
 }
 
@@ -39,6 +45,8 @@ export function toBrainError(error: unknown): BrainError {
   if (code !== null) return new BrainError('refused', code, messageOfData(error) ?? code)
   const message = error instanceof Error ? error.message : String(error)
   if (isNetworkFailure(error) || isAbort(error)) return new BrainError('unreachable', 'CONVEX_UNREACHABLE', reasonOf(error))
+  if (message.includes('ArgumentValidationError'))
+    return new BrainError('invalid', 'INVALID', `The backend does not take these arguments: ${firstLine(message)}`)
   return new BrainError('server', 'CONVEX_UNREACHABLE', `The backend failed: ${firstLine(message)}`)
 }
 

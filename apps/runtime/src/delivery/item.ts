@@ -14,7 +14,7 @@ import type { Turns } from '../turns.ts'
 import { untilAnswered } from '../until-answered.ts'
 import { turnPrompt } from './prompt.ts'
 import type { Verdict } from './verdict.ts'
-import { Interrupt, verdictOfError, verdictOfReply } from './verdict.ts'
+import { Interrupt, REFUSED_CODE, verdictOfError, verdictOfRefusal, verdictOfReply } from './verdict.ts'
 
 export interface ItemDeps {
   readonly brain: Brain
@@ -33,18 +33,29 @@ export interface ItemResult {
   readonly state: string | null
 }
 
+const NO_REPORT: RunReport = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null }
+
 /** Leaves room to report before the backend's own deadline of the claim. */
 const DEADLINE_MARGIN_MS = 15_000
 
-/**
- * @param interrupt aborts with an `Interrupt` to end the turn
- * @param giveUp aborts when nobody may wait for the backend any longer
- * @param onAccepted called when the gateway has taken the turn
- */
+export interface DeliverOptions {
+  /** Aborts with an `Interrupt` to end the turn. */
+  readonly interrupt: AbortSignal
+  /** Aborts when nobody may wait for the backend any longer. */
+  readonly giveUp: AbortSignal
+  /** Aborts when a result that has not been taken yet need not be told again. */
+  readonly untold: AbortSignal
+  /** The gateway has taken the turn. */
+  onAccepted: () => void
+  /** The turn has ended; its result is told next. */
+  onEnded: () => void
+}
+
+/** Runs one claimed item to its end. Never rejects because of the turn or the backend. */
 export async function deliverItem(
   item: ClaimedItem,
   deps: ItemDeps,
-  { interrupt, giveUp, onAccepted }: { interrupt: AbortSignal; giveUp: AbortSignal; onAccepted: () => void },
+  { interrupt, giveUp, untold, onAccepted, onEnded }: DeliverOptions,
 ): Promise<ItemResult> {
   const { clock, log } = deps
   const claimed = clock.monotonic()
@@ -52,7 +63,7 @@ export async function deliverItem(
   const report = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null } as {
     -readonly [K in keyof RunReport]: RunReport[K]
   }
-  const verdict = await runTurn(item, deps, interrupt, {
+  const found = await runTurn(item, deps, interrupt, {
     sent: () => (report.sentAfterMs ??= since()),
     accepted: () => {
       report.acceptedAfterMs ??= since()
@@ -63,7 +74,8 @@ export async function deliverItem(
       report.usage = usage
     },
   })
-  const state = await tell(item, verdict, report, deps, giveUp)
+  onEnded()
+  const { verdict, state } = await tell(item, found, report, deps, { giveUp, untold })
   const fields = {
     delivery: item.id,
     type: item.type,
@@ -123,55 +135,59 @@ async function runTurn(
 
 const interruptedBy = (signal: AbortSignal) => (signal.reason instanceof Interrupt ? signal.reason.why : null)
 
+/** Tells the backend until it has answered. A result that it refuses for good is replaced, once, by a plain failure. */
 async function tell(
   item: ClaimedItem,
   verdict: Verdict,
   run: RunReport,
   deps: ItemDeps,
-  giveUp: AbortSignal,
-): Promise<string | null> {
-  const { brain, log } = deps
-  const { id, fence } = item
-  const call = async (): Promise<string | null> => {
-    switch (verdict.kind) {
-      case 'settle':
-        return (await brain.mutate(service.settle, { id, fence, outcome: verdict.outcome, reply: verdict.reply, run }, giveUp))
-          .state
-      case 'fail': {
-        const { code, reason, ended, retryAfterMs } = verdict
-        return (
-          await brain.mutate(service.fail, { id, fence, class: verdict.class, code, reason, ended, retryAfterMs, run }, giveUp)
-        ).state
-      }
-      case 'release':
-        await brain.mutate(service.release, { id, fence, ended: verdict.ended }, giveUp)
-        return 'ready'
-      case 'drop':
-        return null
-    }
-  }
+  until: Pick<DeliverOptions, 'giveUp' | 'untold'>,
+): Promise<ItemResult> {
+  const { log } = deps
+  // A call on its way is let through: its answer is worth having, and it may be the one that made telling pointless.
+  const noMore = AbortSignal.any([until.giveUp, until.untold])
+  const fields = { delivery: item.id, fence: item.fence, verdict: verdict.kind }
+  const onRetry = (error: Error, tries: number) =>
+    log.warn({ ...fields, tries, error: error.message }, 'the backend has not taken a result yet; it is kept and sent again')
   try {
-    const onRetry = (error: Error, tries: number) =>
-      log.warn(
-        { delivery: id, fence, verdict: verdict.kind, tries, error: error.message },
-        'the backend has not taken a result yet; it is kept and sent again',
-      )
-    return await untilAnswered(call, { ...deps, onRetry }, giveUp)
+    const call = () => sendVerdict(item, verdict, run, deps.brain, until.giveUp)
+    const state = await untilAnswered(call, { ...deps, onRetry }, noMore)
+    return { verdict, state }
   } catch (thrown) {
-    if (giveUp.aborted) {
-      log.warn(
-        { delivery: id, fence, verdict: verdict.kind },
-        'a result could not be handed over before the end; the next claim looks for it in the session',
-      )
-      return null
+    if (noMore.aborted) {
+      log.warn(fields, 'a result could not be handed over; if the item is claimed again, the session is searched for it')
+      return { verdict, state: null }
     }
     const error = toBrainError(thrown)
     // A stale fence: the item ended, or belongs to another claim. A repeated fail or release answers so too: it is done.
-    if (!isRefusal(error, 'STALE_FENCE'))
-      log.error(
-        { delivery: id, fence, verdict: verdict.kind, code: error.code, error: error.message },
-        'the backend refused a result',
-      )
-    return null
+    if (isRefusal(error, 'STALE_FENCE')) return { verdict, state: null }
+    log.error({ ...fields, code: error.code, error: error.message }, 'the backend refused a result')
+    const instead = verdict.kind === 'fail' && verdict.code === REFUSED_CODE ? null : verdictOfRefusal(verdict, error.message)
+    return instead === null ? { verdict, state: null } : tell(item, instead, NO_REPORT, deps, until)
+  }
+}
+
+async function sendVerdict(
+  { id, fence }: ClaimedItem,
+  verdict: Verdict,
+  run: RunReport,
+  brain: Brain,
+  signal: AbortSignal,
+): Promise<string | null> {
+  switch (verdict.kind) {
+    case 'settle': {
+      const { outcome, reply } = verdict
+      return (await brain.mutate(service.settle, { id, fence, outcome, reply, run }, signal)).state
+    }
+    case 'fail': {
+      const { code, reason, ended, retryAfterMs } = verdict
+      const args = { id, fence, class: verdict.class, code, reason, ended, retryAfterMs, run }
+      return (await brain.mutate(service.fail, args, signal)).state
+    }
+    case 'release':
+      await brain.mutate(service.release, { id, fence, ended: verdict.ended }, signal)
+      return 'ready'
+    case 'drop':
+      return null
   }
 }

@@ -42,8 +42,11 @@ export interface Delivery {
    */
   withRoom(claim: () => Promise<ClaimedItem | null>): Promise<boolean>
   held(): { id: string; fence: number }[]
-  /** Ends these turns because the backend says so. */
-  stop(ids: readonly string[]): void
+  /**
+   * Ends these claims because the backend says so: their turns, or the telling of a result it does not take. A later claim of the
+   * same item goes on.
+   */
+  stop(claims: readonly { id: string; fence: number }[]): void
   /** Ends all turns. */
   interrupt(why: InterruptReason): void
   /** Resolves when no item is held. */
@@ -59,6 +62,10 @@ export interface Delivery {
 interface Held {
   readonly item: ClaimedItem
   readonly interrupt: AbortController
+  /** Aborts when the result need not be told again. */
+  readonly untold: AbortController
+  /** The turn has ended; its result is being told. */
+  telling: boolean
 }
 
 export function createDelivery(deps: DeliveryDeps): Delivery {
@@ -95,10 +102,17 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   function start(item: ClaimedItem): void {
     const interrupt = new AbortController()
-    held.set(item.id, { item, interrupt })
+    const claim: Held = { item, interrupt, untold: new AbortController(), telling: false }
+    held.set(item.id, claim)
     if (closing !== null) interrupt.abort(new Interrupt(closing))
     deps.onHeld(held.size)
-    void deliverItem(item, deps, { interrupt: interrupt.signal, giveUp: giveUp.signal, onAccepted: () => breaker.passed() })
+    void deliverItem(item, deps, {
+      interrupt: interrupt.signal,
+      giveUp: giveUp.signal,
+      untold: claim.untold.signal,
+      onAccepted: () => breaker.passed(),
+      onEnded: () => (claim.telling = true),
+    })
       .then((result) => {
         const { verdict } = result
         if (verdict.kind === 'release' && verdict.gateway === 'refuses') breaker.tripped(verdict.reason, verdict.retryAfterMs)
@@ -124,7 +138,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       if (giveUp.signal.aborted) return
       const error = toBrainError(thrown)
       if (isRefusal(error, 'SUPERSEDED')) return deps.onSuperseded()
-      if (error.kind !== 'refused') deps.onUnknownClaim()
+      if (error.effectUnknown) deps.onUnknownClaim()
       else if (error.code !== 'PAUSED') log.warn({ code: error.code, error: error.message }, 'a claim was refused')
     }
   }
@@ -216,8 +230,13 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       return true
     },
     held: () => [...held.values()].map(({ item: { id, fence } }) => ({ id, fence })),
-    stop(ids) {
-      for (const id of ids) held.get(id)?.interrupt.abort(new Interrupt('stopped'))
+    stop(claims) {
+      for (const { id, fence } of claims) {
+        const claim = held.get(id)
+        if (claim?.item.fence !== fence) continue
+        const ends = claim.telling ? claim.untold : claim.interrupt
+        ends.abort(new Interrupt('stopped'))
+      }
     },
     interrupt(why) {
       if (why !== 'gatewayDown') closing = why

@@ -73,6 +73,20 @@ export function verdictOfReply({ text }: TurnReply, why: InterruptReason | null)
     : { kind: 'settle', outcome: 'reply', reply: text }
 }
 
+/** Of a failure that stands for a result the backend refuses. */
+export const REFUSED_CODE = 'RESULT_REFUSED'
+
+/**
+ * What is said of a result that the backend refuses for good: nothing of it goes into this one, whatever it was that is refused.
+ * `null`: there is nothing simpler to say; the claim lapses.
+ */
+export function verdictOfRefusal(refused: Verdict, why: string): Verdict | null {
+  if (refused.kind !== 'settle' && refused.kind !== 'fail') return null
+  const reason = oneLine(`the backend refuses the result: ${why}`).slice(0, 200).toWellFormed()
+  const ended = refused.kind === 'settle' || refused.ended
+  return { kind: 'fail', class: 'terminal', code: REFUSED_CODE, reason, ended, retryAfterMs: null }
+}
+
 /** @param gatewayUp whether the gateway is known to be up at this moment */
 export function verdictOfError(error: unknown, why: InterruptReason | null, gatewayUp: boolean): Verdict {
   if (why === 'superseded') return { kind: 'drop' }
@@ -108,4 +122,4 @@ export function verdictOfError(error: unknown, why: InterruptReason | null, gate
   return { kind: 'fail', class: error.class, code, reason, ended, retryAfterMs }
 }
 
-const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, 1_000)
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, 1_000).toWellFormed()

@@ -27,6 +27,12 @@ export interface Identity {
 
 export type CheckInAnswer = Extract<CheckInResult, { superseded: false }>
 
+/** What the answered check-in had said. Both may have changed since. */
+export interface CheckInSent {
+  readonly held: readonly { id: string; fence: number }[]
+  readonly due: readonly { agentId: string; slot: number }[]
+}
+
 export interface CheckInDeps {
   readonly brain: Brain
   readonly clock: Clock
@@ -39,7 +45,7 @@ export interface CheckInDeps {
   /** Monotonic time of the earliest due heartbeat, or `null`. */
   nextDueAt(): number | null
   reasons(): string[]
-  onAnswer(answer: CheckInAnswer, due: readonly { agentId: string; slot: number }[]): void
+  onAnswer(answer: CheckInAnswer, sent: CheckInSent): void
   onSuperseded(): void
 }
 
@@ -109,7 +115,7 @@ export function createCheckIn(deps: CheckInDeps): CheckIn {
       failures = 0
       if (answer.superseded) return deps.onSuperseded()
       lastAt = clock.monotonic()
-      deps.onAnswer(answer, due)
+      deps.onAnswer(answer, { held, due })
     } catch (thrown) {
       if (signal.aborted) return
       const error = toBrainError(thrown)

@@ -86,7 +86,7 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
       const error = toBrainError(thrown)
       if (isRefusal(error, 'SUPERSEDED')) deps.onSuperseded()
       else log.warn({ agentId, slot, code: error.code, error: error.message }, 'a heartbeat could not begin')
-      if (error.kind === 'refused') return { slotIs: 'open', item: null }
+      if (!error.effectUnknown) return { slotIs: 'open', item: null }
       // Should the backend have begun it, the check-in takes it back.
       deps.onUnknownClaim()
       return { slotIs: 'unsure', item: null }

@@ -52,8 +52,10 @@ export interface MemoryBrain extends Brain {
   stop(id: string): void
   /** The next `count` calls of this name take effect and lose their answer. */
   loseAnswers(name: Name, count: number): void
-  /** The next call of this name fails without effect. */
-  dropNext(name: Name, error: Error): void
+  /** Calls fail without effect for as long as this returns an error. */
+  fault: ((name: Name, args: Record<string, unknown>) => Error | null) | null
+  /** Holds up this call on its way to the backend. */
+  delay: ((name: Name) => Promise<void> | null) | null
   /** The next call of this name takes effect and is answered when the returned function is called. */
   holdAnswer(name: Name): () => void
   /** Calls fail without effect while true. */
@@ -75,7 +77,6 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
   const signalWatchers = new Set<Watcher<C.Signals>>()
   const connectionListeners = new Set<(connected: boolean) => void>()
   const lost = new Map<Name, number>()
-  const dropping = new Map<Name, Error>()
   /** The newest heartbeat slot of each agent that began. */
   const slots = new Map<string, number>()
   const holding = new Map<Name, Promise<void>>()
@@ -171,7 +172,9 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       const held = new Map(args.held.map(({ id, fence }) => [id, fence]))
       for (const row of items.values()) {
         const { item } = row
-        if (
+        if (item.state === 'claimed' && item.dueAt < clock.now()) {
+          apply(row, { type: 'lapse', reason: 'deadline', random: random.next() })
+        } else if (
           item.state === 'claimed' &&
           item.claimedBy === epoch &&
           !held.has(row.id) &&
@@ -187,7 +190,10 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
         controlSeq: signals.controlSeq,
         oldestDueInMs: oldest ? oldest.dueAt - clock.now() : null,
         stop: args.held
-          .filter(({ id, fence }) => find(id).item.stopAt !== null || find(id).item.fence !== fence)
+          .filter(({ id, fence }) => {
+            const { item } = find(id)
+            return item.state !== 'claimed' || item.stopAt !== null || item.fence !== fence
+          })
           .map(({ id }) => id),
         work: args.dueAgents.map(({ agentId }) => agentId).filter((id) => brain.work.has(id)),
       }
@@ -293,9 +299,9 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
     await Promise.resolve()
     if (brain.down) throw new BrainError('unreachable', 'CONVEX_UNREACHABLE', 'down')
     if (brain.tokenRefused) return refuse('TOKEN_REFUSED')
-    const dropped = dropping.get(name)
-    dropping.delete(name)
-    if (dropped !== undefined) throw dropped
+    await brain.delay?.(name)
+    const fault = brain.fault?.(name, args as Record<string, unknown>)
+    if (fault) throw fault
     const result = handler(args as never)
     fire()
     const losing = lost.get(name) ?? 0
@@ -323,6 +329,8 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
     down: false,
     tokenRefused: false,
     silent: false,
+    fault: null,
+    delay: null,
     add(lane, body) {
       const row = insert(lane, 'mention', body)
       fire()
@@ -341,7 +349,6 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       holding.set(name, promise)
       return resolve
     },
-    dropNext: (name, error) => void dropping.set(name, error),
     loseAnswers: (name, times) => void lost.set(name, times),
     takeOver() {
       active = { instanceId: 'other', boot: 'other', leaseUntil: clock.now() + LEASE_IDLE_MS }
