@@ -6,6 +6,7 @@ import { expect, it } from 'vitest'
 import { api, internal } from '../convex/_generated/api.js'
 import { fitMessage } from '../convex/model/reply.js'
 import { onEachEngine } from './harness/engines.ts'
+import type { World } from './harness/world.ts'
 import { createWorld } from './harness/world.ts'
 
 /** Later than any backoff. */
@@ -118,6 +119,47 @@ onEachEngine('an attempt that fails', (open) => {
   })
 })
 
+onEachEngine('an item whose agent is renamed while its turn runs', (open) => {
+  const rename = async (world: World) => {
+    const { accountId, engineer } = world
+    await world.ada.mutation(api.agents.update, { accountId, agentId: engineer, slug: 'builder' })
+    await world.backend.finishScheduled()
+  }
+  const key = ({ accountId, taskId }: World, slug: string) => `agent:${slug}:${accountId}:task:${taskId}`.toLowerCase()
+
+  it('moves to the new session with its next turn', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer go')
+    const first = await world.claimOne()
+    await rename(world)
+    await world.fail(first, { ended: true })
+    await world.backend.advance(LATER)
+    expect(await world.claimOne()).toMatchObject({
+      turnKey: `${first.id}.2`,
+      reconcile: false,
+      sessionKey: key(world, 'builder'),
+    })
+  })
+
+  it('does so too when it is given back', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer go')
+    const first = await world.claimOne()
+    await rename(world)
+    await world.release(first, true)
+    expect((await world.claimOne()).sessionKey).toBe(key(world, 'builder'))
+  })
+
+  it('is looked for in its old session as long as its turn may run there', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer go')
+    const first = await world.claimOne()
+    await rename(world)
+    await world.release(first, false)
+    expect(await world.claimOne()).toMatchObject({ reconcile: true, sessionKey: key(world, 'engineer') })
+  })
+})
+
 onEachEngine('a runtime that forgets', (open) => {
   it('gets an item back whose claim answer was lost, without using an attempt', async () => {
     const world = await createWorld(await open())
@@ -212,6 +254,51 @@ onEachEngine('/stop', (open) => {
     const states = await world.backend.run((ctx) => ctx.db.query('deliveries').collect())
     expect(new Set(states.map(({ state }) => state))).toEqual(new Set(['skipped']))
     expect(states).toHaveLength(count)
+  })
+})
+
+onEachEngine('what is posted after a /stop', (open) => {
+  /** A lane whose queue takes more than one step to stop, and with a coalesced update at its end. */
+  async function busyLane(world: World) {
+    const { accountId, taskId, engineer } = world
+    await world.ada.mutation(api.tasks.assign, { accountId, taskId, assignees: [{ type: 'agent', id: engineer }] })
+    await world.settle(await world.claimOne(), null)
+    await world.backend.run(async (ctx) => {
+      const { enqueue } = await import('../convex/model/enqueue.js')
+      const agent = await ctx.db.get(engineer)
+      if (!agent) throw new Error('no agent')
+      for (let n = 0; n < 250; n++) await enqueue(ctx, { type: 'mention', agent, taskId, messageId: null, depth: 0 })
+    })
+    await world.post('update before the stop')
+  }
+  const stop = (world: World) => world.ada.mutation(api.deliveries.stop, { accountId: world.accountId, taskId: world.taskId })
+
+  it('joins nothing that is being stopped, not even in the same millisecond, and is delivered', async () => {
+    const world = await createWorld(await open())
+    await busyLane(world)
+    await stop(world)
+    await world.post('after the stop')
+    await world.post('and one more')
+    await world.backend.finishScheduled()
+    expect(await world.lane(world.engineer)).toMatchObject({ queued: 0 })
+    const item = await world.claimOne()
+    expect(item.context.body).toBe('and one more')
+    await world.settle(item, null)
+    expect(await world.ready()).toEqual([])
+  })
+
+  it('is stopped by the next one, also while the first is under way', async () => {
+    const world = await createWorld(await open())
+    await busyLane(world)
+    await stop(world)
+    await world.post('between')
+    await stop(world)
+    await world.post('after')
+    await world.backend.finishScheduled()
+    const item = await world.claimOne()
+    expect(item.context.body).toBe('after')
+    await world.settle(item, null)
+    expect(await world.ready()).toEqual([])
   })
 })
 

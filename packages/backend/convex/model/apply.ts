@@ -4,6 +4,7 @@
  */
 import type { LaneEffect, LaneEvent, Refusal as LaneRefusal } from '@mission-control/shared/lanes/events'
 import type { LaneView } from '@mission-control/shared/lanes/guards'
+import { isTerminal } from '@mission-control/shared/lanes/guards'
 import { transition } from '@mission-control/shared/lanes/transition'
 import type { RunReport } from '@mission-control/shared/service-contract'
 import type { Id } from '../_generated/dataModel.js'
@@ -30,11 +31,12 @@ export type Applied =
 
 export async function applyEvent(ctx: MutationCtx, before: Item, event: LaneEvent, attempt: Attempt = {}): Promise<Applied> {
   // A claim reads no lane row: every enqueue writes it, and a closed lane's head is skipped by its sweep or at its settle.
-  const lane = event.type === 'claim' ? OPEN : await laneView(ctx, before)
-  const result = transition(before, event, now(), policyOf(before.type), lane)
+  const lane = event.type === 'claim' ? null : await getLane(ctx, before.laneId)
+  const view = lane === null ? OPEN : await laneView(ctx, lane)
+  const result = transition(before, event, now(), policyOf(before.type), view)
   if (result.kind === 'refused') return { kind: 'refused', item: before, refusal: result.refusal }
   if (result.kind !== 'changed') return { kind: result.kind, item: before }
-  let item = await patchItem(ctx, before, result.patch)
+  let item = await patchItem(ctx, before, { ...result.patch, ...(lane ? nextSession({ ...before, ...result.patch }, lane) : {}) })
   let reconcile = false
   for (const effect of result.effects) {
     item = await perform(ctx, item, effect, attempt)
@@ -46,10 +48,17 @@ export async function applyEvent(ctx: MutationCtx, before: Item, event: LaneEven
 const OPEN: LaneView = { closed: null }
 
 /** A task that is gone closes its lanes by itself, even before their sweep came by. */
-async function laneView(ctx: MutationCtx, item: Item): Promise<LaneView> {
-  const lane = await getLane(ctx, item.laneId)
-  if (lane.closed !== null || item.taskId === null) return lane
-  return (await ctx.db.get(item.taskId)) === null ? { closed: 'task_gone' } : lane
+async function laneView(ctx: MutationCtx, lane: Lane): Promise<LaneView> {
+  if (lane.closed !== null || lane.taskId === null) return lane
+  return (await ctx.db.get(lane.taskId)) === null ? { closed: 'task_gone' } : lane
+}
+
+/**
+ * A turn that may have been sent keeps its session. Once it has ended, the next one goes to the lane's, which may have changed
+ * meanwhile: a new slug, or the task was reopened.
+ */
+function nextSession(after: Item, lane: Lane): Partial<Pick<Item, 'sessionKey'>> {
+  return !isTerminal(after) && !after.turnOpen ? { sessionKey: lane.sessionKey } : {}
 }
 
 async function perform(ctx: MutationCtx, item: Item, effect: LaneEffect, attempt: Attempt): Promise<Item> {

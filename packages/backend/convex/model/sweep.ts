@@ -8,10 +8,10 @@ import { sessionKey } from '@mission-control/shared/session-keys'
 import { internal } from '../_generated/api.js'
 import type { Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
-import { now } from '../lib/clock.js'
 import { applyEvent } from './apply.js'
 import { HOLD_PAUSED } from './enqueue.js'
 import type { Item, Lane } from './lanes.js'
+import { getLane } from './lanes.js'
 import { bump } from './signals.js'
 
 /** Rows one step may change: far below the limits of a transaction, and short enough not to hold up others. */
@@ -20,8 +20,8 @@ const ROWS_PER_STEP = 200
 const vScope = { accountId: v.id('accounts'), agentId: v.optional(v.id('agents')), taskId: v.optional(v.id('tasks')) }
 export const vSweep = v.union(
   v.object({ ...vScope, kind: v.literal('close'), reason: v.string() }),
-  /** `before`: items created later are not meant. Absent in the first step, where nothing later exists. */
-  v.object({ ...vScope, kind: v.literal('stop'), before: v.optional(v.number()) }),
+  /** `marked`: the lanes say already which items are meant. Absent in the first step, which marks them. */
+  v.object({ ...vScope, kind: v.literal('stop'), marked: v.optional(v.boolean()) }),
   v.object({ ...vScope, kind: v.literal('hold') }),
   v.object({ ...vScope, kind: v.literal('resume') }),
   /** The agent's slug changed. */
@@ -36,7 +36,10 @@ type Cursor = Infer<typeof vSweepCursor> | undefined
 
 /** Runs one step and schedules the next if there is more. */
 export async function sweep(ctx: MutationCtx, job: Sweep, after?: Cursor): Promise<void> {
-  if (job.kind === 'stop' && after === undefined) await bump(ctx, job.accountId, 'stopSeq')
+  if (job.kind === 'stop' && !job.marked) {
+    await bump(ctx, job.accountId, 'stopSeq')
+    await markStop(ctx, job)
+  }
   if (await isOutdated(ctx, job)) return
   let left = ROWS_PER_STEP
   let cursor = after
@@ -51,9 +54,20 @@ export async function sweep(ctx: MutationCtx, job: Sweep, after?: Cursor): Promi
 }
 
 async function goOn(ctx: MutationCtx, job: Sweep, cursor: Cursor): Promise<void> {
-  // Creation times carry fractions of the millisecond that `now` does not: one more covers what this transaction can see.
-  const next = job.kind === 'stop' ? { ...job, before: job.before ?? now() + 1 } : job
+  const next = job.kind === 'stop' ? { ...job, marked: true } : job
   await ctx.scheduler.runAfter(0, internal.sweeps.step, cursor === undefined ? { job: next } : { job: next, after: cursor })
+}
+
+/**
+ * Draws the line between what this /stop means and what is posted after it. By number, not by time: clocks cannot order
+ * transactions, but whoever enqueues writes the lane. And no item behind the line may take over a message from beyond it.
+ */
+async function markStop(ctx: MutationCtx, { accountId, taskId }: Sweep): Promise<void> {
+  if (taskId === undefined) throw new Error('A stop is for a task.')
+  const lanes = ctx.db.query('lanes').withIndex('by_task', (q) => q.eq('accountId', accountId).eq('taskId', taskId))
+  for await (const lane of lanes) {
+    if (lane.closed === null) await ctx.db.patch(lane._id, { stopBefore: lane.nextSeq, tailId: null })
+  }
 }
 
 /** A pause followed by a resume: the older sweep must not undo the newer one. */
@@ -91,9 +105,12 @@ async function sweepLane(ctx: MutationCtx, job: Sweep, lane: Lane, limit: number
       return await setKey(ctx, lane, lane.generation + 1)
     case 'close':
       await ctx.db.patch(lane._id, { closed: lane.closed ?? job.reason })
-      return await interruptAll(ctx, lane, { type: 'close', reason: job.reason }, limit)
+      return await interruptAll(ctx, lane, { type: 'close', reason: job.reason }, limit, {
+        before: Number.MAX_SAFE_INTEGER,
+        wake: true,
+      })
     case 'stop':
-      return await interruptAll(ctx, lane, { type: 'stop' }, limit, job.before)
+      return await interruptAll(ctx, lane, { type: 'stop' }, limit, { before: lane.stopBefore, wake: job.marked === true })
   }
 }
 
@@ -103,28 +120,36 @@ async function sweepHead(ctx: MutationCtx, lane: Lane, kind: 'hold' | 'resume'):
   return { rows: head ? 1 : 0, done: true }
 }
 
+interface Interruption {
+  /** Number of the first item that is not meant. */
+  readonly before: number
+  /** The runtime must be told of a turn to abort; the first step of a stop has said so already. */
+  readonly wake: boolean
+}
+
 /** The queue first, then the head: so that ending the head promotes nothing that is about to be ended too. */
 async function interruptAll(
   ctx: MutationCtx,
   lane: Lane,
   event: { type: 'stop' } | { type: 'close'; reason: string },
   limit: number,
-  before = Number.POSITIVE_INFINITY,
+  { before, wake }: Interruption,
 ): Promise<{ rows: number; done: boolean }> {
   const queued = await ctx.db
     .query('deliveries')
-    .withIndex('by_lane_state_seq', (q) => q.eq('accountId', lane.accountId).eq('laneId', lane._id).eq('state', 'queued'))
+    .withIndex('by_lane_state_seq', (q) =>
+      q.eq('accountId', lane.accountId).eq('laneId', lane._id).eq('state', 'queued').lt('seq', before),
+    )
     .take(Math.max(1, limit))
-  const meant = queued.filter((item) => item._creationTime <= before)
-  for (const item of meant) await applyEvent(ctx, item, event)
-  if (meant.length === Math.max(1, limit)) return { rows: meant.length, done: false }
-  const head = await headOf(ctx, lane)
-  if (!head || head._creationTime > before) return { rows: meant.length, done: true }
+  for (const item of queued) await applyEvent(ctx, item, event)
+  if (queued.length === Math.max(1, limit)) return { rows: queued.length, done: false }
+  // Read again: an item ended in this very step may have sent its asker an answer, into this lane.
+  const head = await headOf(ctx, await getLane(ctx, lane._id))
+  if (!head || head.seq >= before) return { rows: queued.length, done: true }
   const result = await applyEvent(ctx, head, event)
   const aborts = result.kind === 'changed' && result.item.state === 'claimed'
-  // The first step of a stop has said so already; a later one must wake the runtime again.
-  if (aborts && (event.type === 'close' || Number.isFinite(before))) await bump(ctx, lane.accountId, 'stopSeq')
-  return { rows: meant.length + 1, done: true }
+  if (aborts && wake) await bump(ctx, lane.accountId, 'stopSeq')
+  return { rows: queued.length + 1, done: true }
 }
 
 /** A turn already sent keeps the session it was sent to. */
