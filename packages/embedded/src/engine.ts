@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { loadAdminKey } from './auth/admin-key.ts'
 import { readProviders } from './auth/providers.ts'
 import { createTokenVerifier } from './auth/tokens.ts'
+import { createDeployment } from './deployment/deployment.ts'
 import { createCore } from './functions/core.ts'
 import { tableDefinitions, type Functions } from './functions/definition.ts'
 import { executionStorage } from './functions/execution.ts'
@@ -110,7 +111,15 @@ export async function openEngine(options: EngineOptions) {
       writer,
       openReader: directory ? () => openConnection(path, { readOnly: true }) : null,
     })
-    const registry = createRegistry(options.functions.modules)
+    const openReader = directory ? () => openConnection(path, { readOnly: true }) : null
+    const deployment = createDeployment({
+      env,
+      random,
+      log,
+      openReader,
+      parts: () => ({ catalog, registry, writer, sequence, live }),
+    })
+    const registry = createRegistry({ ...options.functions.modules, ...deployment.modules })
     const core = createCore({ registry, writer, snapshots, now: () => clock.now() })
     const env = options.env ?? process.env
     core.useRunner(
@@ -134,6 +143,7 @@ export async function openEngine(options: EngineOptions) {
       core.close()
       await scheduler.stop()
       await writer.close()
+      deployment.close()
       snapshots.close()
       checkpointer.close()
       connection.close()
@@ -155,6 +165,7 @@ export async function openEngine(options: EngineOptions) {
       adminKey: loadAdminKey(directory?.folder ?? null, systemRandom),
       verifyToken,
       writer,
+      deployment,
       lastTs: sequence.lastTs,
       /** Moves the engine's own idea of "now" ahead. */
       advanceClock(ms: number): void {

@@ -1,39 +1,11 @@
-import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
-import { afterEach, expect, it } from 'vitest'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
 import { startPushStub } from '../src/push-stub.ts'
-
-const folders: string[] = []
-afterEach(async () => {
-  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })))
-})
-
-async function project(files: Record<string, string>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'push-stub-test-'))
-  folders.push(folder)
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true })
-    await writeFile(join(folder, path), text)
-  }
-  const convex = dirname(createRequire(import.meta.url).resolve('convex/package.json'))
-  await symlink(dirname(convex), join(folder, 'node_modules'))
-  return folder
-}
-
-async function codegen(folder: string, url: string, adminKey: string): Promise<string> {
-  const cli = join(folder, 'node_modules/convex/bin/main.js')
-  const args = [cli, 'codegen', '--url', url, '--admin-key', adminKey, '--typecheck', 'disable']
-  const env = { PATH: process.env['PATH'], HOME: folder, CI: '1' }
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: folder, env })
-  return stdout + stderr
-}
+import { convexProject, runConvex } from './fixtures/convex-project.ts'
 
 it('lets the official CLI generate code offline, with a component', { timeout: 60_000 }, async () => {
-  const folder = await project({
+  const folder = await convexProject({
     'package.json': '{"name":"scratch","type":"module","dependencies":{"convex":"1.48.0"}}',
     'convex/schema.ts': `import { defineSchema, defineTable } from 'convex/server'
       import { v } from 'convex/values'
@@ -55,7 +27,7 @@ it('lets the official CLI generate code offline, with a component', { timeout: 6
   })
   const stub = await startPushStub()
   try {
-    await codegen(folder, stub.url, stub.adminKey)
+    await runConvex(folder, ['codegen', '--url', stub.url, '--admin-key', stub.adminKey, '--typecheck', 'disable'])
   } finally {
     await stub.close()
   }

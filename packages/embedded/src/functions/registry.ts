@@ -48,18 +48,31 @@ export function createRegistry(modules: Modules) {
     return promise
   }
 
+  async function find(path: string): Promise<RegisteredFunction | null> {
+    const canonical = canonicalPath(path)
+    const known = resolved.get(canonical)
+    if (known) return known
+    const [moduleName, exportName] = canonical.split(':') as [string, string]
+    const module = await load(moduleName)
+    const exported = module && Object.hasOwn(module, exportName) ? module[exportName] : undefined
+    const found = describe(canonical, exported)
+    if (found) resolved.set(canonical, found)
+    return found
+  }
+
   return {
     moduleNames: () => Object.keys(modules),
     /** The function at `path`, or null when there is none. Errors of loading its module come through. */
-    async find(path: string): Promise<RegisteredFunction | null> {
-      const canonical = canonicalPath(path)
-      const known = resolved.get(canonical)
-      if (known) return known
-      const [moduleName, exportName] = canonical.split(':') as [string, string]
-      const module = await load(moduleName)
-      const exported = module && Object.hasOwn(module, exportName) ? module[exportName] : undefined
-      const found = describe(canonical, exported)
-      if (found) resolved.set(canonical, found)
+    find,
+    /** Every function of the modules, those of the engine itself (`_system/`) left out. Loads them all. */
+    async all(): Promise<RegisteredFunction[]> {
+      const found: RegisteredFunction[] = []
+      for (const name of Object.keys(modules).filter((module) => !module.startsWith('_system/'))) {
+        for (const exported of Object.keys((await load(name)) ?? {})) {
+          const fn = await find(`${name}:${exported}`)
+          if (fn) found.push(fn)
+        }
+      }
       return found
     },
   }

@@ -13,6 +13,7 @@ import { route, type Reply } from './routes.ts'
 
 const CORS_MAX_AGE_S = 86_400
 const CLOSE_GOING_AWAY = 1001
+const STALLED_DOWNLOAD_MS = 60_000 // without a byte taken
 const SYNC_PATH = /^\/api\/(?:[^/]+\/)?sync$/
 
 export async function listen(engine: Engine, options: ListenOptions = {}): Promise<Listening> {
@@ -43,7 +44,8 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
       response.setHeader('access-control-allow-credentials', 'true')
       response.setHeader('vary', 'Origin')
     }
-    send(request, response, reply)
+    if (reply.download) await download(engine, response, reply.download)
+    else send(request, response, reply)
   }
 
   const server = createServer((request, response) => {
@@ -86,10 +88,29 @@ function send(request: IncomingMessage, response: ServerResponse, reply: Reply):
   response.writeHead(reply.status, {
     'content-type': typeof reply.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json',
     'content-length': Buffer.byteLength(text),
+    ...reply.headers,
     // A body we did not read to its end would be taken for the next request.
     ...(!request.complete && { connection: 'close' }),
   })
   response.end(text)
+}
+
+/** A client that stops reading is cut off: what it is sent is read from one snapshot, which must not be held for ever. */
+async function download(
+  engine: Engine,
+  response: ServerResponse,
+  { name, write }: NonNullable<Reply['download']>,
+): Promise<void> {
+  response.setTimeout(STALLED_DOWNLOAD_MS, () => response.destroy())
+  response.setHeader('content-type', 'application/zip')
+  response.setHeader('content-disposition', `attachment; filename=${name}`)
+  try {
+    await write(response)
+  } catch (error) {
+    if (response.headersSent) return void response.destroy() // a cut connection, not an end that looks like success
+    const { status, body } = errorReply(engine, error)
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }
 }
 
 function preflight(request: IncomingMessage, response: ServerResponse, origin: string | null): void {

@@ -1,15 +1,21 @@
 /** The HTTP API: function calls and a few facts about the server. Function failures answer 200, as the clients expect. */
 import type { IncomingMessage } from 'node:http'
+import type { Writable } from 'node:stream'
 import type { Engine } from '../engine.ts'
 import { FunctionError, RequestError } from '../errors.ts'
 import type { Principal } from '../auth/authorize.ts'
+import { SYSTEM_PREFIX } from '../deployment/system-queries.ts'
 import type { FunctionKind } from '../functions/registry.ts'
 import { bigintOf, numberOf, typeOf, type Json, type JsonObject } from '../values/json.ts'
 import { parseArgs, parseJson, readJson } from './body.ts'
+import { deploymentRoute } from './deployment-routes.ts'
 
 export interface Reply {
   status: number
   body: Json | string
+  headers?: Readonly<Record<string, string>>
+  /** Written to the client as it is made, instead of `body`. */
+  download?: { name: string; write: (out: Writable) => Promise<void> }
 }
 export interface RouteContext {
   engine: Engine
@@ -57,6 +63,8 @@ export async function route(context: RouteContext): Promise<Reply> {
     const body = await readJson(request)
     return callFunction(context, { format: 'json', ...body, path: `${run[1]}:${run[2]}` }, ALL_KINDS, false)
   }
+  const deployment = await deploymentRoute(context)
+  if (deployment) return deployment
   throw new RequestError(404, 'NotFound', `There is nothing at ${request.method} ${url.pathname}.`)
 }
 
@@ -89,10 +97,14 @@ async function callFunction(
     throw new RequestError(400, 'NotSupported', 'not supported by the embedded backend: components')
   }
   const encode = encoderFor(format)
-  const { identity } = await context.principal()
+  const { identity, admin } = await context.principal()
   const requestId = engine.core.newRequestId()
   try {
-    const answer = await engine.core.call(path, kinds, parseArgs(args), { identity, internal, requestId })
+    const answer = await engine.core.call(path, kinds, parseArgs(args), {
+      identity,
+      internal: internal || (admin && path.startsWith(SYSTEM_PREFIX)),
+      requestId,
+    })
     return { status: 200, body: { status: 'success', value: encode(answer.value), logLines: answer.logLines } }
   } catch (error) {
     if (!(error instanceof FunctionError)) throw error

@@ -36,7 +36,7 @@ export type LiveSet = ReturnType<LiveSets['open']>
 export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
   const { core, snapshots } = deps
   const watches = createWatches<Entry>()
-  const sets = new Set<object>()
+  const sets = new Set<{ entries: Map<number, Entry>; notify: () => void }>()
   /** Of the sets that run queries right now: the commits since their snapshot. */
   const running = new Set<Commit[]>()
 
@@ -45,7 +45,8 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
     const notify = () => options.onDirty()
     let identity: JsonObject | null = null
     let internal = false
-    sets.add(entries)
+    const own = { entries, notify }
+    sets.add(own)
 
     function remove(queryId: number): void {
       const entry = entries.get(queryId)
@@ -96,7 +97,7 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
         return { ts, changes }
       },
       close(): void {
-        sets.delete(entries)
+        sets.delete(own)
         for (const entry of entries.values()) watches.drop(entry)
         entries.clear()
       },
@@ -129,6 +130,13 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
         concerned.add(entry.notify)
       }
       for (const notify of concerned) notify()
+    },
+    /** Every live query runs again: what they read changed in a way no commit tells. */
+    rerunAll(): void {
+      for (const { entries, notify } of sets) {
+        for (const entry of entries.values()) entry.dirty = true
+        notify()
+      }
     },
     count: () => sets.size,
     /** What is held for watchers; all zero when nobody watches. */

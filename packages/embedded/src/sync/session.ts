@@ -123,7 +123,8 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
       return refuse(error.message, baseVersion, true)
     }
     if (ended.signal.aborted) return
-    set.setIdentity({ identity: principal.identity, internal: false })
+    // Acting as a user, the admin goes through the user's guards; as itself it may ask everything, the CLI's system queries included.
+    set.setIdentity({ identity: principal.identity, internal: principal.admin && principal.identity === null })
     wanted = { ...wanted, identity: baseVersion + 1 }
     if (principal.expiresAtMs < Infinity) void waitForExpiry(principal)
     void refresh()
