@@ -314,6 +314,31 @@ onEachEngine('limits of a lane', (open) => {
     expect(await world.thread()).toHaveLength(1)
   })
 
+  it.each([
+    ['a few', 0],
+    ['many', LIMITS.fanOutStep + 1],
+  ])('take a plain message with %s followers all the same, and people hear whom it did not reach', async (_name, followers) => {
+    const world = await createWorld(await open())
+    const { accountId, taskId } = world
+    await world.ada.mutation(api.tasks.assign, { accountId, taskId, assignees: [{ type: 'agent', id: world.engineer }] })
+    // The tail must be something that absorbs no update.
+    await world.post('@engineer first')
+    await world.backend.run(async (ctx) => {
+      const lane = await ctx.db.query('lanes').first()
+      if (lane) await ctx.db.patch(lane._id, { queued: LIMITS.queuedPerLane })
+      for (let n = 0; n < followers; n++) {
+        const subscriber = { subscriberType: 'user', subscriberId: `test|crowd-${n}` } as const
+        await ctx.db.insert('subscriptions', { accountId, taskId, ...subscriber })
+      }
+    })
+    await world.post('plain')
+    await world.post('and another')
+    await world.backend.finishScheduled()
+    expect((await world.thread()).map(({ content }) => content)).toEqual(['@engineer first', 'plain', 'and another'])
+    const notices = (await world.noticesOf('bo')).filter(({ title }) => title.includes('Engineer has a full queue'))
+    expect(notices).toMatchObject([{ type: 'dead_letter' }])
+  })
+
   it('cuts a reply that is too long and keeps it whole', async () => {
     const world = await createWorld(await open())
     await world.post('@engineer go')

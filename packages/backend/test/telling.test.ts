@@ -308,6 +308,21 @@ onEachEngine('a request between agents', (open) => {
     expect(answer.context.body).toContain('did not answer your request: TURN_FAILED: It broke.')
   })
 
+  it.each([
+    ['stopped', (world: World) => world.ada.mutation(api.deliveries.stop, { accountId: world.accountId, taskId: world.taskId })],
+    ['agent_deleted', (world: World) => world.ada.mutation(api.agents.remove, { accountId: world.accountId, agentId: world.qa })],
+  ] as const)('tells the asker too when it ends in the queue (%s)', async (reason, end) => {
+    const world = await createWorld(await open())
+    await world.post('@qa something first')
+    await request(world, 1)
+    expect((await world.claimOne()).type).toBe('mention')
+    await end(world)
+    await world.backend.finishScheduled()
+    const answer = (await world.claimReady()).find(({ type }) => type === 'response')
+    expect(answer).toMatchObject({ depth: 2, agent: { slug: 'engineer' } })
+    expect(answer?.context.body).toContain(`did not answer your request: ${reason}.`)
+  })
+
   it('ends at the depth limit: nothing is enqueued, and people are told once', async () => {
     const world = await createWorld(await open())
     expect(await request(world, LIMITS.depth)).toBe('enqueued')

@@ -11,6 +11,7 @@ import { LIMITS } from '@mission-control/shared/limits'
 import { promoteNext } from './enqueue.js'
 import type { Item, Lane } from './lanes.js'
 import { getLane, patchItem } from './lanes.js'
+import { completeRun } from './runs.js'
 
 const ACCOUNTS_PER_STEP = 50
 /** Oldest items looked at per open state. */
@@ -55,6 +56,7 @@ async function auditLane(ctx: MutationCtx, lane: Lane, budget: { rows: number })
     await recordRepair(ctx, lane, `activeId was ${lane.activeId ?? 'null'}, not ${head?._id ?? 'null'}`)
   }
   for (const item of extra) {
+    if (item.state === 'claimed') await completeRun(ctx, item, 'lapsed', 'a second head of its lane', null)
     await patchItem(ctx, item, { state: 'queued', dueAt: now(), hold: null, claimedBy: null, claimedAt: null })
     await recordRepair(ctx, lane, `a second head ${item._id} went back to the queue`)
   }

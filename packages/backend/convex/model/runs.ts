@@ -40,7 +40,7 @@ export async function startRun(ctx: MutationCtx, item: Item, reconcile: boolean)
   })
 }
 
-/** Closes the run of the item's fence. The runtime's offsets count from the claim, so no two clocks are compared. */
+/** Closes the run of the item's fence if it is open: a run that has ended is history. The runtime's offsets count from the claim, so no two clocks are compared. */
 export async function completeRun(
   ctx: MutationCtx,
   item: Item,
@@ -49,7 +49,7 @@ export async function completeRun(
   report: RunReport | null,
 ): Promise<void> {
   const run = await findRun(ctx, item)
-  if (!run) return
+  if (run?.outcome !== 'open') return
   const at = (offset: number | null) => (offset === null ? null : run.claimedAt + offset)
   await ctx.db.patch(run._id, {
     outcome,

@@ -63,9 +63,12 @@ async function fanOut(ctx: MutationCtx, task: Doc<'tasks'>, messageId: Id<'messa
   }
   for (const recipient of first.recipients) {
     const told = await tell(ctx, task, message, recipient)
-    if (told === 'full' && recipient.why === 'mention') {
+    if (told !== 'full') continue
+    // Whoever names an agent hears that it cannot be reached; a follower's full queue is no reason to refuse the message.
+    if (recipient.why === 'mention') {
       refuse('LANE_FULL', `The queue of a mentioned agent is full for this task (${LIMITS.queuedPerLane} items).`)
     }
+    await tellDropped(ctx, task, recipient)
   }
 }
 
@@ -77,10 +80,14 @@ export async function fanOutStep(ctx: MutationCtx, messageId: Id<'messages'>, cu
   const { recipients, next } = await nextRecipients(ctx, message, cursor, LIMITS.fanOutStep)
   if (next !== null) await ctx.scheduler.runAfter(0, internal.fanOut.message, { messageId, cursor: next })
   for (const recipient of recipients) {
-    const told = await tell(ctx, task, message, recipient)
-    const agent = told === 'full' ? await findAgent(ctx, recipient.id) : null
-    if (agent) await tellFull(ctx, agent, task._id)
+    if ((await tell(ctx, task, message, recipient)) === 'full') await tellDropped(ctx, task, recipient)
   }
+}
+
+/** The message did not get into the agent's full queue. */
+async function tellDropped(ctx: MutationCtx, task: Doc<'tasks'>, { id }: Recipient): Promise<void> {
+  const agent = await findAgent(ctx, id)
+  if (agent) await tellFull(ctx, agent, task._id)
 }
 
 async function tell(

@@ -37,11 +37,12 @@ export type FailureClass = Extract<ErrorClass, 'retryable' | 'terminal' | 'confi
 /** What the caller must do besides patching the item, in this order, in the same transaction. */
 export type LaneEffect =
   | { readonly type: 'startRun'; readonly reconcile: boolean }
+  /** Closes the run of the item's fence, if it is open. */
   | { readonly type: 'completeRun'; readonly outcome: Exclude<RunOutcome, 'open'>; readonly reason: string | null }
   | { readonly type: 'postReply' }
   /** lane.activeId = null */
   | { readonly type: 'vacate' }
-  /** Enqueue what the reply causes (continuation, response) before the next item is promoted. */
+  /** Enqueue what the end causes (continuation, response) before the next item is promoted. Once for each end of an item. */
   | { readonly type: 'followUp' }
   /** First queued by seq becomes the head. */
   | { readonly type: 'promoteNext' }

@@ -207,7 +207,20 @@ describe('stop and close', () => {
   })
   it('a head that is stopped vacates the lane, a queued one does not', () => {
     expect(change(itemIn('ready'), EVENTS.stop).names).toContain('vacate')
-    expect(change(itemIn('queued'), EVENTS.stop).names).toEqual([])
+    expect(change(itemIn('queued'), EVENTS.stop).names).not.toContain('vacate')
+  })
+  it.each([
+    ['stop', EVENTS.stop, 'stopped'],
+    ['close', EVENTS.close, 'agent_deleted'],
+  ])('%s of what waits ends what an attempt left open and tells whoever waits for it', (_name, event, reason) => {
+    expect(change(itemIn('queued'), event)).toMatchObject({ item: { state: 'skipped', reason }, names: ['followUp'] })
+    const run = { type: 'completeRun', outcome: 'skipped', reason }
+    expect(change(itemIn('queued', { fence: 2 }), event).effects).toEqual([run, { type: 'followUp' }])
+    for (const state of ['ready', 'waiting'] as const) {
+      const head = [{ type: 'vacate' }, { type: 'followUp' }, { type: 'promoteNext' }]
+      expect(change(itemIn(state), event).effects).toEqual(head)
+      expect(change(itemIn(state, { fence: 2 }), event).effects).toEqual([run, ...head])
+    }
   })
 })
 
@@ -254,6 +267,11 @@ describe('any sequence of events', () => {
           expect(item.state === 'waiting').toBe(item.hold !== null)
           if (before.state === 'delivered' || before.state === 'skipped') throw new Error('a terminal row changed')
           if (item.state === 'dead') expect(item.reason).not.toBeNull()
+          // Every end is followed up exactly once, and whatever ends after a claim leaves no run open.
+          const isTerminal = item.state === 'delivered' || item.state === 'skipped' || item.state === 'dead'
+          const count = (type: LaneEffect['type']) => result.effects.filter((effect) => effect.type === type).length
+          expect(count('followUp')).toBe(isTerminal ? 1 : 0)
+          if (before.state === 'claimed' && item.state !== 'claimed') expect(count('completeRun')).toBe(1)
           // Whoever leaves the head position says so, or the lane would hang.
           const wasHead = before.state === 'ready' || before.state === 'claimed' || before.state === 'waiting'
           const isHead = item.state === 'ready' || item.state === 'claimed' || item.state === 'waiting'

@@ -148,8 +148,11 @@ function interrupt(item: LaneItem, reason: string, now: number): Result {
   if (isTerminal(item)) return { kind: 'unchanged' }
   // A claimed item stays claimed until its runtime has aborted the turn, so that two turns never share a lane.
   if (item.state === 'claimed') return item.stopAt === null ? changed({ stopAt: now }) : { kind: 'unchanged' }
-  if (item.state === 'queued') return changed({ state: 'skipped', dueAt: now, reason })
-  return finish('skipped', reason, now, null)
+  // It may have been claimed before (redriven, or sent back to the queue by a repair): what its last attempt left open ends here.
+  const run = item.fence > 0 ? runEnd('skipped', reason) : null
+  if (item.state !== 'queued') return finish('skipped', reason, now, run)
+  // Not the head: the lane keeps its own, but whoever waits for this item must hear that nothing will come.
+  return changed({ state: 'skipped', dueAt: now, reason }, [...(run ? [run] : []), { type: 'followUp' }])
 }
 
 /** Ends the lane's head: the next one is promoted in the same transaction. */
