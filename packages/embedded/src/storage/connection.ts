@@ -31,8 +31,8 @@ const DDL = `
   CREATE INDEX IF NOT EXISTS requests_at ON requests (at);
 `
 
-const WRITER_CACHE_KIB = 65_536
-const READER_CACHE_KIB = 16_384 // there are several, and the system caches the file anyway
+const WRITER_CACHE_KIB = 16_384 // what a batch touches; beyond it the system caches the file, without counting as our memory
+const READER_CACHE_KIB = 4_096 // there are several
 
 export type Connection = ReturnType<typeof openConnection>
 
