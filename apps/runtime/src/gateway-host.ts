@@ -103,6 +103,7 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
   return {
     gateway,
     link: {
+      isOurs: config.externalGateway === null,
       state: () => last,
       onChange(listener) {
         listeners.add(listener)

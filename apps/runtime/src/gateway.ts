@@ -9,6 +9,8 @@ import type { GatewayState, Turns } from './turns.ts'
 export interface GatewayLink {
   state(): GatewayState
   onChange(listener: (state: GatewayState) => void): () => void
+  /** Supervised by this runtime. */
+  readonly isOurs: boolean
 }
 
 export function createTurns({ gateway, link, clock }: { gateway: Gateway; link: GatewayLink; clock: Clock }): Turns {
@@ -29,6 +31,7 @@ export function createTurns({ gateway, link, clock }: { gateway: Gateway; link: 
       return { text: result.text, usage: result.usage && runUsage(result.usage) }
     },
     state: () => link.state(),
+    gatewayIsOurs: link.isOurs,
     onChange: (listener) => link.onChange(listener),
   }
 }

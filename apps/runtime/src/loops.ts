@@ -3,10 +3,12 @@
  * simulator drives exactly this with a virtual clock.
  *
  *   hello ──active──> period ──superseded──> hello
- *     └─standby──> wait for the lease to end or a control signal ──> hello
+ *     └─standby──> end what was left behind ──> wait for the lease to end or a control signal ──> hello
  */
-import type { HelloResult, Signals } from '@mission-control/shared/service-contract'
+import { untilAborted } from '@mission-control/host/until-aborted'
+import type { ClaimedItem, HelloResult, Signals } from '@mission-control/shared/service-contract'
 import { isRefusal, toBrainError } from './brain/errors.ts'
+import { endTurn } from './delivery/item.ts'
 import { createSleeper } from './nudge.ts'
 import type { LoopDeps, Period } from './period.ts'
 import { startPeriod } from './period.ts'
@@ -51,6 +53,8 @@ export function createLoops(deps: LoopsDeps): Loops {
   let role: Role = 'starting'
   let period: Period | null = null
   let lastEpoch: number | null = null
+  /** Of the last period: their turns may still run. */
+  let leftBehind: readonly ClaimedItem[] = []
   let latest: Signals | null = null
   /** The newest request seen, done or not. */
   let commandSeq: number | null = null
@@ -100,11 +104,24 @@ export function createLoops(deps: LoopsDeps): Loops {
   async function standBy(activeLeaseMs: number): Promise<void> {
     if (role !== 'standby') log.info({ activeLeaseMs }, 'another runtime is active for this account: standing by')
     role = 'standby'
+    await endLeftBehind()
     await sleeper.sleep(Math.min(STANDBY_LOOK_MS, activeLeaseMs + STANDBY_MARGIN_MS), stopping.signal)
+  }
+
+  /**
+   * Somebody else owns these items now. In a gateway of our own nobody waits for their turns: end them. In a shared one the new
+   * owner does: leave them alone. (Active again, we find them by looking, as after any lost connection.)
+   */
+  async function endLeftBehind(): Promise<void> {
+    const items = deps.turns.gatewayIsOurs ? leftBehind : []
+    leftBehind = []
+    const ended = Promise.all(items.map((item) => endTurn(item, deps)))
+    await untilAborted(ended, stopping.signal).catch(() => undefined)
   }
 
   async function beActive(answer: Extract<HelloResult, { role: 'active' }>): Promise<void> {
     role = 'active'
+    leftBehind = []
     lastEpoch = answer.epoch
     log.info({ epoch: answer.epoch }, 'active')
     if (!wasActive) deps.onFirstActive?.()
@@ -113,6 +130,7 @@ export function createLoops(deps: LoopsDeps): Loops {
     if (latest !== null) period.signals(latest)
     try {
       await period.over
+      leftBehind = period.delivery.leftBehind()
     } finally {
       period = null
     }

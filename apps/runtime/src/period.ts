@@ -55,7 +55,7 @@ export interface Period {
   /** The backend's clock, ms since the epoch. */
   backendNow(): number
   signals(signals: Signals): void
-  /** Resolves when the period is over: superseded and all turns ended, or drained. */
+  /** Resolves when the period is over: superseded and all items let go (see `delivery.leftBehind`), or drained. */
   readonly over: Promise<'superseded' | 'drained'>
   /**
    * Stops claims, heartbeats and sync, waits up to `graceMs` for the turns in flight, ends the rest and gives them back.
@@ -85,7 +85,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
 
   function superseded(): void {
     if (life.signal.aborted) return
-    log.warn({ epoch }, 'another runtime is active for this account; all turns are ended here')
+    log.warn({ epoch }, 'this runtime is no longer the active one; it asks what it is now, and its turns go on meanwhile')
     work.abort()
     life.abort()
     delivery.interrupt('superseded')

@@ -35,10 +35,12 @@ export interface GatewayState {
 export interface Turns {
   /**
    * Runs one turn to its end. When `signal` aborts, the turn is ended in the gateway and confirmed as idle before this settles:
-   * with the reply if it won the race, else with a rejection that carries `ended`.
+   * with the reply if it won the race, else with a rejection that carries `ended`. A `detach` leaves the turn to itself.
    */
   run(request: TurnRequest, signal: AbortSignal): Promise<TurnReply>
   state(): GatewayState
+  /** Nobody but us gives it turns: it is supervised by this runtime. */
+  readonly gatewayIsOurs: boolean
   /** Called when the gateway comes up (again) or goes down. */
   onChange(listener: (state: GatewayState) => void): () => void
 }

@@ -313,17 +313,38 @@ describe('a check-in that was late on its way', () => {
 })
 
 describe('role', () => {
-  it('ends all turns when superseded, says hello again and stands by', async () => {
+  it.each([
+    { gateway: 'our own gateway: ends its turns', ours: true, left: 0 },
+    { gateway: 'a shared gateway: leaves its turns to its successor', ours: false, left: 1 },
+  ])('says hello again when superseded and stands by; $gateway', async ({ ours, left }) => {
     const h = createHarness()
+    h.turns.gatewayIsOurs = ours
     await h.start()
     const row = h.brain.add('ada/t1', 'hello')
     await h.clock.settle()
     h.brain.takeOver()
     await h.clock.advance(16_000)
-    expect(h.turns.running.size).toBe(0)
     expect(h.loops.role()).toBe('standby')
+    expect(h.turns.running.size).toBe(left)
     expect(row.failures).toEqual([])
     expect(h.newCalls().at(-1)).toBe('hello')
+    await h.stop()
+  })
+
+  it.each([true, false])('keeps its turns when it lost its lease to nobody (our own gateway: %s)', async (ours) => {
+    const h = createHarness()
+    h.turns.gatewayIsOurs = ours
+    await h.start()
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    h.brain.expire()
+    await h.clock.advance(16_000)
+    expect(h.loops.role()).toBe('active')
+    expect(row.item).toMatchObject({ state: 'claimed', fence: 2 })
+    turnOf(h, 'd1.1').reply('it was worth waiting for')
+    await h.clock.settle()
+    expect(row.replies).toEqual(['it was worth waiting for'])
+    expect(h.turns.sent).toEqual(['d1.1'])
     await h.stop()
   })
 

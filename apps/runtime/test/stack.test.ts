@@ -197,6 +197,28 @@ describe('the runtime with the embedded backend and a gateway', () => {
     expect(world.gateway.turns).toHaveLength(1)
   })
 
+  it('leaves the turns of a lost lease to its successor on the same gateway: one run, one reply', async () => {
+    await using world = await createWorld(functions, { clock: createFastClock(30) })
+    let cut = false
+    const first = await world.startRuntime(quick, {
+      fetch: (input, init) => (cut ? Promise.reject(new TypeError('cut', { cause: new Error('cut') })) : fetch(input, init)),
+    })
+    await world.untilReady(first)
+    const second = await world.startRuntime(quick)
+    await until(() => second.loops.role() === 'standby')
+    await world.post('@writer [[gate:g]][[say:from the one run]]')
+    await world.gate('g').entered
+    cut = true
+    await until(() => second.loops.period()?.delivery.held().length === 1)
+    cut = false
+    await until(() => first.loops.role() === 'standby')
+    world.gate('g').release()
+    expect(await world.replies(1)).toEqual(['from the one run'])
+    await until(() => second.loops.period()?.delivery.held().length === 0)
+    expect(world.gateway.turns).toHaveLength(1)
+    expect(await deliveries(world)).toMatchObject([{ state: 'delivered', attempts: 2, fence: 2 }])
+  }, 100_000)
+
   it('is refused with a wrong token at the start, and says so', async () => {
     await using world = await createWorld(functions)
     const wrong = `${world.token.slice(0, -4)}AAAA`

@@ -5,7 +5,7 @@
  */
 import type { Clock, Random } from '@mission-control/shared/clock'
 import type { ClaimedItem, RunReport, RunUsage } from '@mission-control/shared/service-contract'
-import { GatewayError } from '@mission-control/openclaw/errors'
+import { GatewayError, isGatewayError } from '@mission-control/openclaw/errors'
 import type { Brain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import type { Log } from '../log.ts'
@@ -34,6 +34,9 @@ export interface ItemResult {
 }
 
 const NO_REPORT: RunReport = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null }
+
+/** A turn that is only to be ended takes its own time for that; it never gets to this. */
+const END_MS = 1_000
 
 /** Leaves room to report before the backend's own deadline of the claim. */
 const DEADLINE_MARGIN_MS = 15_000
@@ -101,6 +104,28 @@ interface Marks {
   replied(usage: RunUsage | null): void
 }
 
+/**
+ * Ends the turn of an item that is no longer ours, where it still runs. Resolves when the gateway has confirmed its end or could
+ * not; never rejects.
+ */
+export async function endTurn(item: ClaimedItem, { turns, log }: Pick<ItemDeps, 'turns' | 'log'>): Promise<void> {
+  const nothing = () => undefined
+  const request = { ...turnOf(item), reconcile: true, timeoutMs: END_MS, onSent: nothing, onAccepted: nothing }
+  const fields = { delivery: item.id, turn: item.turnKey, fence: item.fence }
+  try {
+    await turns.run(request, AbortSignal.abort(new Interrupt('stopped')))
+  } catch (error) {
+    if (isGatewayError(error) && error.ended) log.info(fields, 'ended a turn that another runtime has taken over')
+    else log.warn({ ...fields, error: String(error) }, 'a turn that another runtime has taken over may still run here')
+  }
+}
+
+const turnOf = (item: ClaimedItem) => ({
+  sessionKey: item.sessionKey,
+  turnKey: item.turnKey,
+  message: turnPrompt(item),
+})
+
 async function runTurn(
   item: ClaimedItem,
   { turns, turnTimeoutMs, ensureAgent }: ItemDeps,
@@ -116,9 +141,7 @@ async function runTurn(
   try {
     const reply = await turns.run(
       {
-        sessionKey: item.sessionKey,
-        turnKey: item.turnKey,
-        message: turnPrompt(item),
+        ...turnOf(item),
         reconcile: item.reconcile,
         timeoutMs: Math.max(1_000, Math.min(turnTimeoutMs, item.deadlineInMs - DEADLINE_MARGIN_MS)),
         onSent: () => marks.sent(),

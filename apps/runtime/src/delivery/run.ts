@@ -47,8 +47,10 @@ export interface Delivery {
    * same item goes on.
    */
   stop(claims: readonly { id: string; fence: number }[]): void
-  /** Ends all turns. */
+  /** Lets go of all items; what that does to their turns is in the reason. */
   interrupt(why: InterruptReason): void
+  /** Items that were let go because we are superseded, and whose turns may still run. */
+  leftBehind(): readonly ClaimedItem[]
   /** Resolves when no item is held. */
   drained(): Promise<void>
   /** Asks the ready query once, over HTTP. */
@@ -84,6 +86,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   /** Slots kept for heartbeats that are being claimed. */
   let reserved = 0
   let closing: InterruptReason | null = null
+  let left: readonly ClaimedItem[] = []
   const whenIdle = new Set<() => void>()
 
   const slots = () => (paused || closing !== null ? 0 : breaker.allow(deps.concurrency) - reserved)
@@ -240,9 +243,11 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     },
     interrupt(why) {
       if (why !== 'gatewayDown') closing = why
+      if (why === 'superseded') left = [...held.values()].filter(({ telling }) => !telling).map(({ item }) => item)
       for (const { interrupt } of held.values()) interrupt.abort(new Interrupt(why))
       if (why === 'superseded') giveUp.abort(new Interrupt(why))
     },
+    leftBehind: () => left,
     drained: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => whenIdle.add(resolve))),
     poll() {
       pollAsked = true

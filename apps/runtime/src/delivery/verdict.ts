@@ -10,12 +10,12 @@ import type { TurnReply } from '../turns.ts'
  * Why the runtime itself ended a turn, and what that does to a turn in the gateway:
  *  `stopped`     a person stopped it: ended, its answer is dropped
  *  `shutdown`    ended; an answer that won the race is kept
- *  `superseded`  ended; another runtime owns the item
+ *  `superseded`  left alone: the item is no longer ours, but its next owner, often ourselves, may wait for this very run
  *  `gatewayDown` left alone: there is nobody to ask; the next claim looks what became of it
  */
 export type InterruptReason = 'stopped' | 'shutdown' | 'superseded' | 'gatewayDown'
 
-const MODE = { stopped: 'discard', shutdown: 'abort', superseded: 'discard', gatewayDown: 'detach' } as const satisfies Record<
+const MODE = { stopped: 'discard', shutdown: 'abort', superseded: 'detach', gatewayDown: 'detach' } as const satisfies Record<
   InterruptReason,
   StopMode
 >

@@ -68,6 +68,8 @@ export interface MemoryBrain extends Brain {
   silent: boolean
   /** Another installation takes over, as after our lease ran out. */
   takeOver(): void
+  /** Our lease ran out and nobody took over. */
+  expire(): void
 }
 
 export function createMemoryBrain({ clock, random }: { clock: Clock; random: Random }): MemoryBrain {
@@ -354,6 +356,11 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       active = { instanceId: 'other', boot: 'other', leaseUntil: clock.now() + LEASE_IDLE_MS }
       epoch += 1
       for (const row of items.values()) apply(row, { type: 'lapse', reason: 'runtime gone', random: random.next() })
+    },
+    expire() {
+      active = null
+      for (const row of items.values()) apply(row, { type: 'lapse', reason: 'runtime gone', random: random.next() })
+      fire()
     },
     setConnected(value) {
       connected = value

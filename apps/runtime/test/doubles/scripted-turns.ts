@@ -12,8 +12,14 @@ export interface RunningTurn {
   fail(error: unknown): void
 }
 
+/** Goes on in the gateway when nobody waits for it any more. */
+interface Living extends RunningTurn {
+  readonly ended: Promise<TurnReply>
+}
+
 export interface ScriptedTurns extends Turns {
   readonly running: Map<string, RunningTurn>
+  gatewayIsOurs: boolean
   /** All keys that were sent, in order; a key twice is a second run. */
   readonly sent: string[]
   /** How many turns were in flight at most. */
@@ -26,49 +32,69 @@ export interface ScriptedTurns extends Turns {
 }
 
 export function createScriptedTurns(): ScriptedTurns {
-  const running = new Map<string, RunningTurn>()
+  const running = new Map<string, Living>()
   const answers = new Map<string, string>()
   const sent: string[] = []
   const listeners = new Set<(state: GatewayState) => void>()
   let state: GatewayState = { up: true, reason: null, version: '1' }
   let peak = 0
 
+  function begin(request: TurnRequest): Living {
+    const { turnKey } = request
+    const { promise, resolve, reject } = Promise.withResolvers<TurnReply>()
+    promise.catch(() => undefined) // nobody may be waiting
+    const turn = {
+      request,
+      ended: promise,
+      reply(text: string) {
+        answers.set(turnKey, text)
+        running.delete(turnKey)
+        resolve({ text, usage: null })
+      },
+      fail(error: unknown) {
+        running.delete(turnKey)
+        reject(error)
+      },
+    }
+    running.set(turnKey, turn)
+    peak = Math.max(peak, running.size)
+    return turn
+  }
+
   const turns: ScriptedTurns = {
     running,
     sent,
+    gatewayIsOurs: true,
     auto: null,
     refusal: null,
     peak: () => peak,
     async run(request, signal): Promise<TurnReply> {
       const { turnKey, reconcile } = request
-      if (signal.aborted) throw new GatewayError('TURN_ABORTED', 'aborted', { ended: !reconcile })
+      const detaches = () => stopMode(signal.reason) === 'detach'
+      const onAborted = () => {
+        if (!detaches()) running.delete(turnKey)
+        return new GatewayError('TURN_ABORTED', 'aborted', { ended: !detaches() })
+      }
+      if (signal.aborted) throw reconcile ? onAborted() : new GatewayError('TURN_ABORTED', 'aborted', { ended: true })
       const known = answers.get(turnKey)
       if (known !== undefined) {
         if (!reconcile) throw new Error(`${turnKey} has an answer and was sent again without looking`)
         return { text: known, usage: null }
       }
-      if (running.has(turnKey)) throw new Error(`${turnKey} is running already`)
-      request.onSent()
-      if (turns.refusal) throw turns.refusal()
-      sent.push(turnKey)
-      await Promise.resolve()
+      let turn = running.get(turnKey)
+      if (turn === undefined) {
+        request.onSent()
+        if (turns.refusal) throw turns.refusal()
+        sent.push(turnKey)
+        await Promise.resolve()
+        turn = begin(request)
+      } else if (!reconcile) throw new Error(`${turnKey} is running already`)
       request.onAccepted()
-      const ended = Promise.withResolvers<TurnReply>()
-      const reply = (text: string) => {
-        answers.set(turnKey, text)
-        ended.resolve({ text, usage: null })
-      }
-      running.set(turnKey, { request, reply, fail: (error) => ended.reject(error) })
-      peak = Math.max(peak, running.size)
-      const onAbort = () =>
-        ended.reject(new GatewayError('TURN_ABORTED', 'aborted', { ended: stopMode(signal.reason) !== 'detach' }))
+      const aborted = Promise.withResolvers<never>()
+      const onAbort = () => aborted.reject(onAborted())
       signal.addEventListener('abort', onAbort, { once: true })
-      if (turns.auto) reply(turns.auto(request))
-      try {
-        return await ended.promise
-      } finally {
-        running.delete(turnKey)
-      }
+      if (turns.auto) turn.reply(turns.auto(request))
+      return Promise.race([turn.ended, aborted.promise])
     },
     state: () => state,
     onChange(listener) {
