@@ -30,7 +30,7 @@ async function fill(backend: EmbeddedConvex): Promise<string[]> {
     if (failed.length === 0) continue
     // One batch, one fate: nobody of it was acknowledged, and no number of it was used up.
     expect(failed).toHaveLength(4)
-    for (const result of failed) expect(String((result).reason)).toMatch(/full|disk I\/O error/)
+    for (const result of failed) expect(String(result.reason)).toMatch(/full|disk I\/O error/)
     expect(backend.engine.lastTs()).toBe(before.ts)
     expect(await bodies(backend)).toHaveLength(before.kept)
     return acknowledged
