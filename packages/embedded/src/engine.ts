@@ -111,6 +111,7 @@ export async function openEngine(options: EngineOptions) {
       writer,
       openReader: directory ? () => openConnection(path, { readOnly: true }) : null,
     })
+    const env = options.env ?? process.env
     const openReader = directory ? () => openConnection(path, { readOnly: true }) : null
     const deployment = createDeployment({
       env,
@@ -121,7 +122,6 @@ export async function openEngine(options: EngineOptions) {
     })
     const registry = createRegistry({ ...options.functions.modules, ...deployment.modules })
     const core = createCore({ registry, writer, snapshots, now: () => clock.now() })
-    const env = options.env ?? process.env
     core.useRunner(
       createRunner({
         catalog,
