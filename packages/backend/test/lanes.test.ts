@@ -191,14 +191,28 @@ onEachEngine('a runtime that forgets', (open) => {
     expect((await world.trace(item.id)).runs).toMatchObject([{ outcome: 'lapsed', reason: 'deadline' }])
   })
 
-  it('is told to drop what it holds under an old fence', async () => {
+  it('is told to drop what is no longer its own', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer go')
+    const item = await world.claimOne()
+    await world.release(item)
+    expect(await world.checkIn([item])).toMatchObject({ stop: [item.id] })
+    await world.settle(await world.claimOne(), null)
+    expect(await world.checkIn([item])).toMatchObject({ stop: [item.id] })
+    expect(await world.checkIn([{ id: 'nothing', fence: 1 }])).toMatchObject({ stop: ['nothing'] })
+  })
+
+  it('has its new claim left alone by a check-in that was on its way while it claimed the item again', async () => {
     const world = await createWorld(await open())
     await world.post('@engineer go')
     const old = await world.claimOne()
     await world.release(old)
     const newer = await world.claimOne()
-    expect(await world.checkIn([old])).toMatchObject({ stop: [old.id] })
+    expect(await world.checkIn([old])).toMatchObject({ stop: [] })
     expect(await world.checkIn([newer])).toMatchObject({ stop: [] })
+    await world.ada.mutation(api.deliveries.stop, { accountId: world.accountId, taskId: world.taskId })
+    expect(await world.checkIn([old])).toMatchObject({ stop: [] })
+    expect(await world.checkIn([newer])).toMatchObject({ stop: [newer.id] })
   })
 })
 

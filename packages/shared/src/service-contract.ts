@@ -63,7 +63,11 @@ export type CheckInResult =
       controlSeq: number
       /** Earliest `dueAt` of the ready heads, or `null`: the unconditional safety poll. In ms from now, negative when overdue. */
       oldestDueInMs: number | null
-      /** Held items whose turn must be aborted now. */
+      /**
+       * Held items whose turn must be aborted now: stopped, or no longer this runtime's. Each is about the fence that this very
+       * check-in listed: a runtime that holds the item under another fence when the answer comes must leave that turn alone. An item
+       * that this runtime has claimed again under a newer fence is not named: it knows of that claim, and the listing was outdated.
+       */
       stop: string[]
       /** The due agents that have work; the others have their receipt. */
       work: string[]
@@ -227,7 +231,10 @@ export interface ReleaseArgs extends ServiceCaller {
   ended: boolean
 }
 
-/** `service/heartbeats:begin`: only for agents that `checkIn` named as having work. */
+/**
+ * `service/heartbeats:begin`: only for agents that `checkIn` named as having work. A slot is a time of the backend's clock in ms; one
+ * that is done already, or older than the agent's interval, is skipped.
+ */
 export interface HeartbeatArgs extends EpochArgs {
   agentId: string
   slot: number

@@ -18,6 +18,7 @@ const WORK_STATUSES = ['in_progress', 'assigned'] as const
 const TASKS_SHOWN = 20
 const ACTIVITIES_SHOWN = 20
 const LINE_BYTES = 500
+const MINUTE_MS = 60_000
 
 /** The agent's open assignments, those in progress first. */
 async function openWork(ctx: { db: QueryCtx['db'] }, agent: Doc<'agents'>, limit: number): Promise<Doc<'assignments'>[]> {
@@ -74,6 +75,7 @@ export async function beginHeartbeat(
   if (agent.paused) return { skip: 'agent_paused' }
   const presence = await findPresence(ctx, runtime.accountId, agent._id)
   if (slot <= (presence?.lastHeartbeatSlot ?? Number.NEGATIVE_INFINITY)) return { skip: 'slot_done' }
+  if (isOutdated(agent, slot, now())) return { skip: 'slot_outdated' }
   const tasks = await workTasks(ctx, agent)
   const focus = tasks[0] ?? null
   const lane = await ensureLane(ctx, agent, focus?._id ?? null)
@@ -90,6 +92,13 @@ export async function beginHeartbeat(
   const rows = { agent, task: focus, message: null }
   return { item: await claimedItem(ctx, claimed.item, claimed.reconcile, rows, { chars: CLAIM_READ_CHARS }, context) }
 }
+
+/**
+ * Slots pile up while a runtime has no room for them. A newer one has come since, or comes at once: run one after the other, the old
+ * ones would only ask the same agent the same thing again.
+ */
+const isOutdated = ({ heartbeatMinutes }: Doc<'agents'>, slot: number, at: number): boolean =>
+  slot < at - heartbeatMinutes * MINUTE_MS
 
 /** In progress before assigned, then by priority, then oldest first. */
 async function workTasks(ctx: MutationCtx, agent: Doc<'agents'>): Promise<Doc<'tasks'>[]> {

@@ -133,13 +133,20 @@ export async function renew(ctx: MutationCtx, runtime: Doc<'runtimes'>, presence
   }
   const keep = new Set<string>()
   for (const item of claimed) {
-    const mine = fences.get(item._id) === item.fence
+    const fence = fences.get(item._id)
+    const mine = fence === item.fence
     const event = reclaim(item, runtime.epoch, mine)
     if (event) await applyEvent(ctx, item, event)
-    else if (mine && item.stopAt === null) keep.add(item._id)
+    else if (mine ? item.stopAt === null : isOutdated(fence, item)) keep.add(item._id)
   }
   return held.map(({ id }) => id).filter((id) => !keep.has(id))
 }
+
+/**
+ * The check-in was on its way while the runtime gave the item back and claimed it again: it never claims what it holds, so the
+ * older claim is over and the newer one must not be ended in its name. What is claimed here is this runtime's; `reclaim` saw to it.
+ */
+const isOutdated = (fence: number | undefined, item: Item): boolean => fence !== undefined && fence < item.fence
 
 /** What a check-in does to a claimed item; `null` leaves it alone. Pure but for the clock. */
 function reclaim(item: Item, epoch: number, held: boolean): LaneEvent | null {
