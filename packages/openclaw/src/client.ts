@@ -42,6 +42,10 @@ export interface Client extends AsyncDisposable {
    */
   request<T>(method: string, params: object, options?: RequestOptions): Promise<{ readonly payload: T; readonly bootId: string }>
   onBoot(listener: (bootId: string) => void): () => void
+  /** Calls back each time `current` becomes null, for whatever reason; `lastError` may still be unknown. Returns the way to stop it. */
+  onDisconnect(listener: () => void): () => void
+  /** Calls back whenever `current` or `lastError` is another one: connected, lost, refused. Returns the way to stop it. */
+  onChange(listener: () => void): () => void
   onEvent(listener: (event: EventFrame) => void): () => void
   /** Drops the socket and connects again now: for a supervisor that knows the gateway just came up. */
   reconnect(): void
@@ -60,6 +64,8 @@ export interface ClientOptions {
 
 export function createClient({ clock }: { readonly clock: Clock }, options: ClientOptions): Client {
   const bootListeners = new Set<(bootId: string) => void>()
+  const disconnectListeners = new Set<() => void>()
+  const changeListeners = new Set<() => void>()
   const eventListeners = new Set<(event: EventFrame) => void>()
   let link = openLink()
   let waiting = newWaiting()
@@ -90,7 +96,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
           onRefused(new GatewayError('GATEWAY_AUTH', `the gateway closed the connection for good: ${info.reason}`))
       },
       onClose: () => {
-        if (opened === link) current = null
+        if (opened === link) say({ current: null })
       },
       onEvent: (event) => {
         for (const listener of eventListeners) listener(event)
@@ -99,13 +105,22 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     return opened
   }
 
+  /** The one place that changes what others see of the connection. Tells them when it is another. */
+  function say(next: { readonly current?: Connected | null; readonly lastError?: GatewayError | null }): void {
+    const before = { current, lastError }
+    if (next.current !== undefined) current = next.current
+    if (next.lastError !== undefined) lastError = next.lastError
+    if (before.current !== null && current === null) for (const listener of disconnectListeners) listener()
+    if (before.current !== current || before.lastError !== lastError) for (const listener of changeListeners) listener()
+  }
+
   function onHello(hello: HelloOk): void {
     const bootId = hello.server.bootId ?? hello.server.connId
-    current = { bootId, version: hello.server.version }
-    lastError = null
+    const connected = { bootId, version: hello.server.version }
     const isNew = bootId !== lastBootId
     lastBootId = bootId
-    waiting.resolve(current)
+    say({ current: connected, lastError: null })
+    waiting.resolve(connected)
     waiting = newWaiting()
     if (isNew) for (const listener of bootListeners) listener(bootId)
   }
@@ -113,17 +128,18 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   function onConnectError(thrown: Error): void {
     if (refused !== null) return // the echo of our own stop
     const error = translateError(thrown, false)
-    lastError =
+    const coded =
       error instanceof GatewayError ? error : new GatewayError('GATEWAY_UNREACHABLE', messageOf(thrown), { cause: thrown })
-    if (lastError.class === 'configuration') onRefused(lastError)
+    if (coded.class === 'configuration') onRefused(coded)
+    else say({ lastError: coded })
   }
 
   function onRefused(error: GatewayError): void {
     refused = refused ?? error
-    lastError = refused
     link.stop()
     waiting.reject(refused)
     waiting = newWaiting()
+    say({ current: null, lastError: refused })
   }
 
   async function connected(signal?: AbortSignal): Promise<Connected> {
@@ -158,7 +174,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
 
   const close = async () => {
     closed = true
-    current = null
+    say({ current: null })
     waiting.reject(new GatewayError('GATEWAY_UNREACHABLE', 'the client was closed', { ended: true }))
     await link.stopAndWait()
   }
@@ -174,15 +190,17 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     connected,
     request,
     onBoot: (listener) => subscribe(bootListeners, listener),
+    onDisconnect: (listener) => subscribe(disconnectListeners, listener),
+    onChange: (listener) => subscribe(changeListeners, listener),
     onEvent: (listener) => subscribe(eventListeners, listener),
     reconnect() {
       if (closed) return
       const old = link
-      current = null
       refused = null
       link = openLink()
       old.stop()
       link.start()
+      say({ current: null })
     },
     close,
     [Symbol.asyncDispose]: close,

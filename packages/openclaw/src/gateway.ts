@@ -33,6 +33,8 @@ export type WaitAnswer =
 /** What the gateway's transcript says, reduced to what a decision needs. Rows are oldest first. */
 export interface HistorySnapshot {
   readonly rows: readonly HistoryRow[]
+  /** The rows reach back to the beginning of the session. False: what is not among them may still be there. */
+  readonly complete: boolean
   /** Accepted input without a row in the transcript. */
   readonly pending: readonly { readonly runId: string; readonly state: string }[]
   /** Keys of the asked ones that the gateway stored as accepted and not yet written as a row. */
@@ -76,7 +78,7 @@ export interface Gateway {
   send(request: SendRequest, signal: AbortSignal): Promise<SendAnswer>
   /** Waits up to `waitMs` for the end of a run; safe to repeat. */
   wait(runId: string, waitMs: number, signal: AbortSignal): Promise<WaitAnswer>
-  /** Reads the newest rows of a session and the receipts of `turnKeys`. */
+  /** Reads the newest rows of a session, as far back as the user rows of `turnKeys`, and the receipts of `turnKeys`. */
   history(sessionKey: string, turnKeys: readonly string[], signal: AbortSignal): Promise<HistorySnapshot>
   /** Ends whatever runs in a session, queued turns included. */
   abort(sessionKey: string, signal: AbortSignal): Promise<AbortAnswer>

@@ -1,4 +1,4 @@
-/** Reads a `chat.history` answer into a snapshot. Fields that are missing mean "none"; a wrong shape is a protocol error. */
+/** Reads `chat.history` answers into a snapshot. Fields that are missing mean "none"; a wrong shape is a protocol error. */
 import { z } from 'zod'
 import { GatewayError } from './errors.ts'
 import type { HistoryRow, HistorySnapshot, TurnUsage } from './gateway.ts'
@@ -20,7 +20,9 @@ const Message = z.object({
   provider: z.string().optional(),
   model: z.string().optional(),
   usage: Usage.optional().catch(undefined),
-  __openclaw: z.object({ runId: z.string().optional(), idempotencyKey: z.string().optional() }).optional(),
+  __openclaw: z
+    .object({ id: z.string().optional(), runId: z.string().optional(), idempotencyKey: z.string().optional() })
+    .optional(),
 })
 
 const History = z.object({
@@ -31,18 +33,49 @@ const History = z.object({
     .object({ status: z.string().nullish(), hasActiveRun: z.boolean().nullish(), activeRunIds: z.array(z.string()).nullish() })
     .default({}),
   inFlightRun: z.object({ runId: z.string() }).nullish(),
+  hasMore: z.boolean().optional(),
+  nextOffset: z.number().int().positive().optional(),
 })
+
+type Message = z.infer<typeof Message>
+type History = z.infer<typeof History>
+
+/** One answer: a window of rows, and what the gateway says about the session at that moment. */
+export type HistoryPage = History
 
 /** The gateway appends this to the key of a request to name the user row it wrote. */
 const USER_ROW_SUFFIX = /:user$/
 
 /** Throws GATEWAY_PROTOCOL when the answer is not a history. */
-export function readHistory(payload: unknown, bootId: string): HistorySnapshot {
+export function readPage(payload: unknown): HistoryPage {
   const parsed = History.safeParse(payload)
   if (!parsed.success) throw new GatewayError('GATEWAY_PROTOCOL', `unreadable history: ${parsed.error.issues[0]?.message ?? ''}`)
-  const { messages, pendingInputs, inputReceipts, sessionInfo, inFlightRun } = parsed.data
+  return parsed.data
+}
+
+/** Whether the page holds the user row of each of these keys. */
+export function holdsRowsOf(page: HistoryPage, turnKeys: readonly string[]): boolean {
+  const keys = new Set(page.messages.map(inputKeyOf))
+  return turnKeys.every((key) => keys.has(key))
+}
+
+/**
+ * Puts older rows before a page. Rows written between the two reads push the window back, so that it can repeat some of them; what
+ * is said about the session stays the newer page's.
+ */
+export function prepend(older: HistoryPage, page: HistoryPage): HistoryPage {
+  const known = new Set(page.messages.flatMap(({ __openclaw }) => __openclaw?.id ?? []))
+  const fresh = older.messages.filter(({ __openclaw }) => __openclaw?.id === undefined || !known.has(__openclaw.id))
+  const { hasMore, nextOffset } = older
+  return { ...page, messages: [...fresh, ...page.messages], hasMore, nextOffset }
+}
+
+/** `complete`: nothing older is left unread. */
+export function snapshotOf(page: HistoryPage, bootId: string, complete: boolean): HistorySnapshot {
+  const { messages, pendingInputs, inputReceipts, sessionInfo, inFlightRun } = page
   return {
     rows: messages.map(readRow),
+    complete,
     pending: pendingInputs.items,
     receipts: inputReceipts.map((receipt) => receipt.runId),
     status: sessionInfo.status ?? null,
@@ -52,12 +85,15 @@ export function readHistory(payload: unknown, bootId: string): HistorySnapshot {
   }
 }
 
-function readRow(message: z.infer<typeof Message>): HistoryRow {
+function inputKeyOf(message: Message): string | null {
   const key = message.idempotencyKey ?? message.__openclaw?.idempotencyKey ?? null
-  const isUser = message.role === 'user'
+  return message.role === 'user' && key !== null && USER_ROW_SUFFIX.test(key) ? key.replace(USER_ROW_SUFFIX, '') : null
+}
+
+function readRow(message: Message): HistoryRow {
   return {
     role: message.role,
-    inputKey: isUser && key !== null && USER_ROW_SUFFIX.test(key) ? key.replace(USER_ROW_SUFFIX, '') : null,
+    inputKey: inputKeyOf(message),
     runId: message.__openclaw?.runId ?? null,
     text: visibleText(message.content),
     stopReason: message.stopReason ?? null,
@@ -65,7 +101,7 @@ function readRow(message: z.infer<typeof Message>): HistoryRow {
   }
 }
 
-function readUsage({ usage, provider, model }: z.infer<typeof Message>): TurnUsage | null {
+function readUsage({ usage, provider, model }: Message): TurnUsage | null {
   if (usage === undefined) return null
   return {
     inputTokens: usage.input,

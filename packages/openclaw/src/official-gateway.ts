@@ -2,13 +2,19 @@
 import type { Client } from './client.ts'
 import { GatewayError } from './errors.ts'
 import type { AbortAnswer, Gateway, HistorySnapshot, SendAnswer, SendRequest, WaitAnswer } from './gateway.ts'
-import { readHistory } from './history.ts'
+import { holdsRowsOf, prepend, readPage, snapshotOf } from './history.ts'
 
 /** The answer of `agent.wait` may come this much later than its own limit when the gateway's event loop is busy. */
 const WAIT_GRACE_MS = 10_000
 
 /** Rows read per look. A turn writes one row per model step, so the newest 100 hold many turns of one session. */
 const HISTORY_ROWS = 100
+
+/** Rows per further page, for a key whose row lies further back. The gateway's limit. */
+const OLDER_ROWS = 1000
+
+/** How far back a key is looked for. A turn of 15 minutes that writes ten rows a second still begins within it. */
+const MOST_ROWS = 10_000
 
 /** Longest text of one row to read back, in characters: above the size of any reply we keep. */
 const HISTORY_ROW_CHARS = 200_000
@@ -46,14 +52,28 @@ export function createGateway(client: Client): Gateway {
     },
 
     async history(sessionKey, turnKeys, signal): Promise<HistorySnapshot> {
-      const params = {
-        sessionKey,
-        limit: HISTORY_ROWS,
-        maxChars: HISTORY_ROW_CHARS,
-        ...(turnKeys.length === 0 ? {} : { inputRunIds: turnKeys }),
+      const read = async (window: { limit: number; offset?: number; inputRunIds?: readonly string[] }) => {
+        const params = { sessionKey, maxChars: HISTORY_ROW_CHARS, ...window }
+        const { payload, bootId } = await client.request('chat.history', params, { signal })
+        return { page: readPage(payload), bootId }
       }
-      const { payload, bootId } = await client.request('chat.history', params, { signal })
-      return readHistory(payload, bootId)
+      const newest = await read({ limit: HISTORY_ROWS, ...(turnKeys.length === 0 ? {} : { inputRunIds: turnKeys }) })
+      const { bootId } = newest
+      let { page } = newest
+      // A long turn, or long rows (an answer has a limit in bytes as well), put its beginning out of the first window.
+      while (page.hasMore === true && !holdsRowsOf(page, turnKeys) && (page.nextOffset ?? MOST_ROWS) < MOST_ROWS) {
+        const offset = page.nextOffset ?? 0
+        const older = await read({ limit: OLDER_ROWS, offset })
+        // What was read before need not be true any more, and half a look must not lead to a decision.
+        if (older.bootId !== bootId) {
+          throw new GatewayError('GATEWAY_DISCONNECTED', 'another gateway process answered while the history was read')
+        }
+        if (older.page.hasMore === true && (older.page.nextOffset ?? 0) <= offset) {
+          throw new GatewayError('GATEWAY_PROTOCOL', 'chat.history pages do not advance')
+        }
+        page = prepend(older.page, page)
+      }
+      return snapshotOf(page, bootId, !(page.hasMore ?? page.messages.length >= HISTORY_ROWS))
     },
 
     async abort(sessionKey, signal): Promise<AbortAnswer> {

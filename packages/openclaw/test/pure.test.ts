@@ -4,7 +4,7 @@ import { agentSections, isAgentSlug, serverName } from '../src/config/agents.ts'
 import { initialConfig } from '../src/config/initial.ts'
 import { chooseModel, modelEnv, modelsSection } from '../src/config/model.ts'
 import { GATEWAY_ERRORS, GatewayError } from '../src/errors.ts'
-import { readHistory } from '../src/history.ts'
+import { readPage, snapshotOf } from '../src/history.ts'
 import { restartDelay } from '../src/supervisor/backoff.ts'
 import { gatewayEnv } from '../src/supervisor/env.ts'
 import { meaningOf } from '../src/supervisor/exit.ts'
@@ -164,23 +164,21 @@ describe('history', () => {
       { type: 'thinking', text: 'hm' },
       { type: 'text', text: 'yes' },
     ]
-    const { rows, liveRunId } = readHistory(
-      {
-        messages: [
-          { role: 'user', content: 'do', idempotencyKey: 'k1:user' },
-          { role: 'assistant', content, stopReason: 'stop', provider: 'p', model: 'm', usage, __openclaw: { runId: 'k1' } },
-          {
-            role: 'assistant',
-            content: [],
-            idempotencyKey: 'k1:terminal-error',
-            stopReason: 'error',
-            __openclaw: { runId: 'k1' },
-          },
-        ],
-        sessionInfo: { hasActiveRun: true, activeRunIds: ['r9'] },
-      },
-      'b',
-    )
+    const page = readPage({
+      messages: [
+        { role: 'user', content: 'do', idempotencyKey: 'k1:user' },
+        { role: 'assistant', content, stopReason: 'stop', provider: 'p', model: 'm', usage, __openclaw: { runId: 'k1' } },
+        {
+          role: 'assistant',
+          content: [],
+          idempotencyKey: 'k1:terminal-error',
+          stopReason: 'error',
+          __openclaw: { runId: 'k1' },
+        },
+      ],
+      sessionInfo: { hasActiveRun: true, activeRunIds: ['r9'] },
+    })
+    const { rows, liveRunId } = snapshotOf(page, 'b', true)
     expect(rows[0]).toMatchObject({ inputKey: 'k1', text: 'do' })
     expect(rows[1]).toMatchObject({ runId: 'k1', text: 'yes', usage: { inputTokens: 5, costUsd: 0.25, model: 'p/m' } })
     expect(rows[2]).toMatchObject({ inputKey: null, runId: 'k1', usage: null })
@@ -188,7 +186,7 @@ describe('history', () => {
   })
 
   it('a shape it does not know is an error, not an empty history', () => {
-    expect(() => readHistory({ rows: [] }, 'b')).toThrow(/unreadable history/)
+    expect(() => readPage({ rows: [] })).toThrow(/unreadable history/)
   })
 })
 

@@ -230,6 +230,59 @@ describe('supervisor', () => {
     expect(host.status()).toMatchObject({ state: 'running', lastError: null })
   })
 
+  it.each(['port', 'owned', 'config'])('comes back from "%s" at a later restart when it is started again', async (behaviour) => {
+    await plan('run', behaviour, 'run')
+    const host = await open()
+    const { bootId } = await host.start()
+    process.kill(host.status().pid ?? 0, 'SIGKILL')
+    await until(() => host.status().state === 'failed')
+    expect(await starts()).toBe(2)
+
+    const again = await host.start()
+    expect(again.bootId).not.toBe(bootId)
+    expect(host.status()).toMatchObject({ state: 'running', lastError: null, bootId: again.bootId })
+    expect(await host.client.request('agents.list', {})).toMatchObject({ bootId: again.bootId })
+
+    // It is watched again, too.
+    process.kill(host.status().pid ?? 0, 'SIGKILL')
+    await until(async () => (await starts()) === 4 && host.status().state === 'running')
+    expect(host.status().bootId).not.toBe(again.bootId)
+  })
+
+  it('tells of every change, so that nobody has to poll', async () => {
+    await plan('run', 'port', 'run')
+    const host = await open()
+    const told: string[] = []
+    let disconnects = 0
+    host.onChange(({ state, bootId }) => {
+      const now = `${state}${bootId === null ? '' : ' connected'}`
+      if (told.at(-1) !== now) told.push(now)
+    })
+    const deaf = host.onDisconnect(() => (disconnects += 1))
+    await host.start()
+    expect(told).toEqual(['starting', 'starting connected', 'running connected'])
+    process.kill(host.status().pid ?? 0, 'SIGKILL')
+    await until(() => told.at(-1) === 'failed')
+    expect(told).toContain('waiting')
+    expect(told.slice(3).every((seen) => !seen.startsWith('running connected'))).toBe(true)
+    expect(disconnects).toBe(1)
+    deaf()
+    await host.start()
+    expect(told.at(-1)).toBe('running connected')
+    await host.stop({ graceMs: 2000 })
+    expect(told.at(-1)).toBe('stopped')
+    expect(disconnects).toBe(1)
+  })
+
+  it('cannot be started after a stop: its connection is closed', async () => {
+    await plan('run')
+    const host = await open()
+    await host.start()
+    await host.stop({ graceMs: 2000 })
+    await expect(host.start()).rejects.toThrow('was stopped')
+    expect(await starts()).toBe(1)
+  })
+
   it('gives up a start that takes too long and tries again', async () => {
     await plan('silent', 'run')
     // Long enough for the second start on a machine busy with other tests.

@@ -128,6 +128,113 @@ describe('turn', () => {
     })
   })
 
+  it('a wait that is refused leaves the accepted turn open: its instruction runs once', async () => {
+    const s = await setup({ token: 'right' })
+    const gate = s.fake.gate('once')
+    const request = { turnKey: 'x.1', message: '[[gate:once]][[say:once]]' }
+    const waiting = s.turn(request)
+    await gate.entered
+    await s.fake.crash()
+    // Somebody changed the token, and later changed it back.
+    const rotated = await startFakeGateway({ port: s.fake.port, token: 'rotated', agents: ['writer'] })
+    s.client.reconnect()
+    await expect(waiting).rejects.toMatchObject({ code: 'GATEWAY_AUTH', class: 'configuration', ended: false })
+    await expect(s.turn({ ...request, reconcile: true })).rejects.toMatchObject({ code: 'GATEWAY_AUTH', ended: false })
+    await rotated.stop()
+    gate.release()
+    await reconnect(s)
+    expect(await s.turn({ ...request, reconcile: true })).toMatchObject({ text: expect.any(String) as string, recovered: true })
+    expect(s.asked('once')).toBe(1)
+    expect(s.fake.turns.filter(({ recovered }) => recovered).length).toBeLessThanOrEqual(1)
+  })
+
+  const refusing = (code: 'GATEWAY_AUTH' | 'GATEWAY_PROTOCOL' | 'GATEWAY_REJECTED' | 'UNKNOWN_AGENT') => () =>
+    Promise.reject(new GatewayError(code, 'the request was refused', { ended: true }))
+
+  it.each(['GATEWAY_AUTH', 'GATEWAY_PROTOCOL', 'GATEWAY_REJECTED', 'UNKNOWN_AGENT'] as const)(
+    'what the refusal of a wait says about itself is not said about the turn: %s',
+    async (code) => {
+      const s = await setup()
+      const request = { message: '[[hang]]' }
+      await expect(s.turn(request, { ...s.gateway, wait: refusing(code) })).rejects.toMatchObject({ code, ended: false })
+    },
+  )
+
+  it.each(['GATEWAY_AUTH', 'GATEWAY_PROTOCOL', 'GATEWAY_REJECTED'] as const)('nor that of a look: %s', async (code) => {
+    const s = await setup()
+    const blind: Gateway = { ...s.gateway, history: refusing(code) }
+    await expect(s.turn({ reconcile: true }, blind)).rejects.toMatchObject({ code, ended: false })
+    // The look after a send whose answer was lost.
+    const send = () => Promise.reject(new GatewayError('GATEWAY_DISCONNECTED', 'lost'))
+    await expect(s.turn({}, { ...blind, send })).rejects.toMatchObject({ code, ended: false })
+    // The look at a key the gateway calls ended.
+    const ended = () => Promise.resolve({ status: 'ended' as const, bootId: 'b' })
+    await expect(s.turn({}, { ...blind, send: ended })).rejects.toMatchObject({ code, ended: false })
+  })
+
+  it('a key that was aborted earlier is over, also for an attempt that looked first', async () => {
+    const s = await setup()
+    const ended: Gateway = { ...s.gateway, send: () => Promise.resolve({ status: 'ended', bootId: 'b' }) }
+    await expect(s.turn({ reconcile: true }, ended)).rejects.toMatchObject({ code: 'TURN_ABORTED', ended: true })
+  })
+
+  describe('of an agent that was removed', () => {
+    const remove = (s: Setup) => s.client.request('agents.delete', { agentId: 'writer', deleteFiles: false })
+
+    it('before it was sent: nothing was sent, the key is free', async () => {
+      const s = await setup({ agents: ['writer', 'editor'] })
+      await remove(s)
+      await expect(s.turn({})).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', class: 'configuration', ended: true })
+    })
+
+    it('in an earlier attempt: the turn is over, so that the next one gets another session key', async () => {
+      const s = await setup({ agents: ['writer', 'editor'] })
+      await remove(s)
+      await expect(s.turn({ reconcile: true })).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', ended: true })
+      expect(s.fake.turns).toHaveLength(0)
+    })
+
+    it('after it was answered: the answer is kept', async () => {
+      const s = await setup({ agents: ['writer', 'editor'] })
+      await s.turn({ turnKey: 'kept', message: '[[say:kept]]' })
+      await remove(s)
+      expect(await s.turn({ turnKey: 'kept', reconcile: true })).toMatchObject({ text: 'kept', usage: null })
+    })
+
+    it('while it runs: the run is ended before the turn is called over', async () => {
+      const s = await setup({ agents: ['writer', 'editor'] })
+      const gate = s.fake.gate('orphan')
+      const stop = new AbortController()
+      const running = s.turn({ turnKey: 'orphan', message: '[[gate:orphan]]', signal: stop.signal })
+      await gate.entered
+      stop.abort(new StopTurn('detach'))
+      await expect(running).rejects.toMatchObject({ ended: false })
+      // As measured: the removal leaves the run alone, and an abort ends it but answers UNAVAILABLE.
+      const gone: Gateway = {
+        ...s.gateway,
+        send: refusing('UNKNOWN_AGENT'),
+        history: refusing('UNKNOWN_AGENT'),
+        async abort(...args) {
+          await s.gateway.abort(...args)
+          throw new GatewayError('GATEWAY_BUSY', 'agent database is unavailable', { ended: true })
+        },
+      }
+      await expect(s.turn({ turnKey: 'orphan', reconcile: true }, gone)).rejects.toMatchObject({
+        code: 'TURN_ABORTED',
+        ended: true,
+      })
+      expect(s.fake.turns[0]?.signal.aborted).toBe(true)
+    })
+
+    it('between a look that found nothing and the send: over as well', async () => {
+      const s = await setup()
+      await expect(s.turn({ reconcile: true }, { ...s.gateway, send: refusing('UNKNOWN_AGENT') })).rejects.toMatchObject({
+        code: 'UNKNOWN_AGENT',
+        ended: true,
+      })
+    })
+  })
+
   it('killed before the input became a row: the key is spent', async () => {
     const s = await setup({ coldStartMs: 60_000 })
     const running = s.turn({ turnKey: 'cold' })

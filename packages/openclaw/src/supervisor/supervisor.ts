@@ -95,20 +95,33 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
   /** Aborts everything that starts or restarts. One per start..stop. */
   let life = new AbortController()
   let watching: Promise<void> = Promise.resolve()
+  /** Set by `stop`, for good: the client is closed with it. */
+  let ended = false
+  const changeListeners = new Set<(status: HostStatus) => void>()
+  const changed = () => {
+    for (const listener of changeListeners) listener(status())
+  }
+  const enter = (next: HostState) => {
+    state = next
+    changed()
+  }
   // First in line, so that whoever hears of a boot sees a running gateway.
-  client.onBoot(() => (state = 'running'))
+  client.onBoot(() => enter('running'))
+  client.onChange(changed)
 
   async function start(signal?: AbortSignal): Promise<Connected> {
+    if (ended) throw new Error('the supervisor was stopped, its connection is closed')
     if (state !== 'stopped' && state !== 'failed') throw new Error(`the supervisor is ${state}`)
     life = new AbortController()
     lastError = null
+    enter('starting')
     const both = signal === undefined ? life.signal : AbortSignal.any([signal, life.signal])
     try {
       const connected = (await tryAdopt(both)) ?? (await startUntilUp(both))
       watching = watch(life.signal)
       return connected
     } catch (error) {
-      if (state !== 'failed') state = 'stopped'
+      if (state !== 'failed') enter('stopped')
       throw error
     }
   }
@@ -126,7 +139,7 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
         running = found
         adopted = true
         startMs = null
-        state = 'running'
+        enter('running')
         log({ level: 'info', message: 'adopted the running gateway', pid: found.pid })
         return connected
       } catch (error) {
@@ -149,7 +162,7 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
         signal.throwIfAborted()
         lastError = isGatewayError(error) ? error : new GatewayError('GATEWAY_START_FAILED', messageOf(error), { cause: error })
         if (lastError.class === 'configuration') {
-          state = 'failed'
+          enter('failed')
           log({ level: 'error', message: `${lastError.message} ${lastError.whatToDo}` })
           throw lastError
         }
@@ -158,14 +171,15 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
         state = 'waiting'
         const delay = restartDelay(deathsInARow)
         log({ level: 'warn', message: `${lastError.message}; next start in ${delay} ms` })
+        changed()
         await clock.sleep(delay, signal)
       }
     }
   }
 
   async function startOnce(signal: AbortSignal): Promise<Connected> {
-    state = 'starting'
     adopted = false
+    enter('starting')
     if (!isRecentEnough(process.versions.node, OPENCLAW_MIN_NODE)) {
       throw new GatewayError(
         'OPENCLAW_NODE_TOO_OLD',
@@ -201,7 +215,7 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
         AbortSignal.any([signal, grace]),
       )
       startMs = Math.round(clock.monotonic() - begun)
-      state = 'running'
+      enter('running')
       log({ level: 'info', message: 'the gateway is ready', pid: child.pid, ms: startMs })
       return connected
     } catch (error) {
@@ -229,7 +243,7 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
       deathsInARow += 1
       lastError = await explain(end, process)
       const restart = lastError.class !== 'configuration'
-      state = restart ? 'waiting' : 'failed'
+      enter(restart ? 'waiting' : 'failed')
       const delay = restartDelay(deathsInARow)
       log({
         level: 'error',
@@ -252,11 +266,12 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
   }
 
   async function stop({ keepGateway = false, graceMs = STOP_GRACE_MS }: StopOptions = {}): Promise<void> {
+    ended = true
     life.abort(new Error('the supervisor was stopped'))
     await watching
     const process = running
     running = null
-    state = 'stopped'
+    enter('stopped')
     await client.close()
     if (process === null || keepGateway) return
     await endProcess(clock, process, graceMs)
@@ -274,7 +289,19 @@ export function createSupervisor(deps: HostDeps, options: SupervisorOptions & { 
     startMs,
     lastError,
   })
-  return { start, stop, status, client, onBoot: (listener) => client.onBoot(listener), [Symbol.asyncDispose]: () => stop() }
+  return {
+    start,
+    stop,
+    status,
+    client,
+    onBoot: (listener) => client.onBoot(listener),
+    onDisconnect: (listener) => client.onDisconnect(listener),
+    onChange(listener) {
+      changeListeners.add(listener)
+      return () => changeListeners.delete(listener)
+    },
+    [Symbol.asyncDispose]: () => stop(),
+  }
 }
 
 /** Compares `major.minor.patch` by number. */

@@ -20,6 +20,7 @@ const step = (runId = KEY) => row('assistant', { runId, stopReason: 'toolUse' })
 const spoiled = () => row('assistant', { runId: KEY, text: 'failed before producing', stopReason: 'error' })
 const snapshot = (rows: readonly HistoryRow[], rest: Partial<HistorySnapshot> = {}): HistorySnapshot => ({
   rows,
+  complete: true,
   pending: [],
   receipts: [],
   status: 'done',
@@ -44,6 +45,37 @@ const CASES: readonly Case[] = [
   { name: 'no trace at all', seen: snapshot([]), expected: { kind: 'send' } },
   { name: 'no trace of ours behind another turn', seen: snapshot([user('x'), answer('other', 'x')]), expected: { kind: 'send' } },
   { name: 'no trace of ours while another run is live', seen: snapshot([user('x')], live('x')), expected: { kind: 'send' } },
+  {
+    name: 'a recovery is live whose turn began before the rows read',
+    seen: snapshot([step('r1'), step('r1')], { ...live('r1'), complete: false }),
+    expected: { kind: 'wait', runId: 'r1' },
+  },
+  {
+    name: 'the same, the wait having been asked',
+    seen: snapshot([step('r1'), step('r1')], { ...live('r1'), complete: false }),
+    probed: true,
+    expected: { kind: 'wait', runId: 'r1' },
+  },
+  {
+    name: 'our own run is live and its turn began before the rows read',
+    seen: snapshot([step()], { ...live(KEY), complete: false }),
+    expected: { kind: 'wait', runId: KEY },
+  },
+  {
+    name: 'answered, its turn having begun before the rows read, another turn live',
+    seen: snapshot([answer(), user('x')], { ...live('x'), complete: false }),
+    expected: settle('done'),
+  },
+  {
+    name: 'interrupted input behind a long turn',
+    seen: snapshot([step('x')], { ...live('x'), complete: false, pending: [{ runId: KEY, state: 'interrupted' }] }),
+    expected: { kind: 'spent' },
+  },
+  {
+    name: 'no trace in the rows read, nothing live',
+    seen: snapshot([step('x'), answer('other', 'x')], { complete: false }),
+    expected: { kind: 'send' },
+  },
   { name: 'queued', seen: snapshot([], { pending: [{ runId: KEY, state: 'queued' }] }), expected: { kind: 'wait', runId: KEY } },
   { name: 'interrupted', seen: snapshot([], { pending: [{ runId: KEY, state: 'interrupted' }] }), expected: { kind: 'spent' } },
   { name: 'cancelled', seen: snapshot([], { pending: [{ runId: KEY, state: 'cancelled' }] }), expected: { kind: 'spent' } },

@@ -5,6 +5,8 @@
  *                                                             run, but write an error row and spoil the wait)
  *  no user row, input still queued                         -> wait for it
  *  no user row, input interrupted or cancelled             -> spent: the gateway will refuse this key for good
+ *  no user row, older rows not read, another run live      -> wait for that run: it may be the recovery of a turn whose user row
+ *                                                             lies further back
  *  no user row, nothing known                              -> send
  *  user row, no answer, not asked yet                      -> probe: the wait knows the end of a run that wrote no answer
  *  user row, no answer, our run or a recovering run live   -> wait for that run
@@ -74,7 +76,10 @@ function decideWithoutRow(snapshot: HistorySnapshot, turnKey: string): Action {
   if (answer !== undefined) return { kind: 'settle', text: answer.text, usage: answer.usage }
   if (snapshot.hasActiveRun && snapshot.liveRunId === turnKey) return { kind: 'wait', runId: turnKey }
   const input = snapshot.pending.find((item) => item.runId === turnKey)
-  if (input === undefined) return { kind: 'send' }
+  if (input === undefined) {
+    const mayBeOurs = !snapshot.complete && snapshot.hasActiveRun && snapshot.liveRunId !== null
+    return mayBeOurs ? { kind: 'wait', runId: snapshot.liveRunId } : { kind: 'send' }
+  }
   return SPENT_STATES.includes(input.state) ? { kind: 'spent', state: input.state } : { kind: 'wait', runId: turnKey }
 }
 

@@ -13,7 +13,7 @@
  */
 import type { Clock } from '@mission-control/shared/clock'
 import { GatewayError, isGatewayError } from '../errors.ts'
-import type { Gateway, SendRequest, TurnUsage, WaitAnswer } from '../gateway.ts'
+import type { Gateway, SendAnswer, SendRequest, TurnUsage, WaitAnswer } from '../gateway.ts'
 import { confirmEnded } from './abort.ts'
 import { isDraining, isOvertaken, runError } from './classify.ts'
 import type { Action } from './decide.ts'
@@ -117,22 +117,24 @@ async function drive(deps: TurnDeps, request: TurnRequest, progress: Progress, s
 async function send(deps: TurnDeps, request: TurnRequest, progress: Progress, signal: AbortSignal): Promise<Action> {
   const sentBefore = progress.mayHaveBeenSent
   progress.mayHaveBeenSent = true
+  let answer: SendAnswer
   try {
-    const answer = await deps.gateway.send(sendRequest(request), signal)
-    if (answer.status !== 'ended') {
-      accept(deps, request, progress, answer.status === 'accepted' ? 'accepted' : 'known', answer.bootId)
-      return { kind: 'wait', runId: request.turnKey }
-    }
-    const found = await look(deps, request, true, signal)
-    if (found.kind === 'settle' || found.kind === 'wait' || found.kind === 'failed') return found
-    throw new GatewayError('TURN_ABORTED', 'this key was aborted earlier', { ended: true })
+    answer = await deps.gateway.send(sendRequest(request), signal)
   } catch (error) {
     if (!isGatewayError(error) || error.code === 'TURN_KEY_SPENT') throw error
     if (error.code === 'GATEWAY_DISCONNECTED') return look(deps, request, false, signal)
+    if (error.code === 'UNKNOWN_AGENT' && sentBefore) return agentGone(deps, request, error, signal)
     // A refusal says that this request did nothing; an earlier one may still be at work.
     progress.mayHaveBeenSent = sentBefore || !error.ended
     throw error.withEnded(!progress.mayHaveBeenSent)
   }
+  if (answer.status !== 'ended') {
+    accept(deps, request, progress, answer.status === 'accepted' ? 'accepted' : 'known', answer.bootId)
+    return { kind: 'wait', runId: request.turnKey }
+  }
+  const found = await look(deps, request, true, signal)
+  if (found.kind !== 'send') return found
+  throw new GatewayError('TURN_ABORTED', 'this key was aborted earlier', { ended: true })
 }
 
 async function waitFor(deps: TurnDeps, request: TurnRequest, runId: string, signal: AbortSignal): Promise<Action> {
@@ -178,25 +180,64 @@ interface Lost {
   readonly status: 'lost'
 }
 
-/** The wait, with a lost connection as an answer instead of an error: the run goes on without us. */
+/**
+ * The wait, with a lost connection as an answer instead of an error: the run goes on without us. A refusal of the wait is about the
+ * wait alone and never ends the turn, whatever `ended` says about that request.
+ */
 async function ask(deps: TurnDeps, runId: string, waitMs: number, signal: AbortSignal): Promise<WaitAnswer | Lost> {
   try {
     return await deps.gateway.wait(runId, waitMs, signal)
   } catch (error) {
-    if (isGatewayError(error) && error.class === 'retryable') return { status: 'lost' }
-    throw error
+    if (!isGatewayError(error)) throw error
+    if (error.class === 'retryable') return { status: 'lost' }
+    throw error.withEnded(false)
   }
 }
 
-/** Reads the transcript until it answers: while the gateway restarts there is nothing better to do than to ask again. */
+/**
+ * Reads the transcript until it answers: while the gateway restarts there is nothing better to do than to ask again. Only called
+ * about a key that may have been sent, so a refused look leaves the turn open: the next attempt looks again.
+ */
 async function look(deps: TurnDeps, request: TurnRequest, probed: boolean, signal: AbortSignal): Promise<Action> {
   for (;;) {
     try {
       return decide(await deps.gateway.history(request.sessionKey, [request.turnKey], signal), request.turnKey, probed)
     } catch (error) {
-      if (!isGatewayError(error) || error.class !== 'retryable') throw error
+      if (!isGatewayError(error)) throw error
+      if (error.code === 'UNKNOWN_AGENT') return agentGone(deps, request, error, signal)
+      if (error.class !== 'retryable') throw error.withEnded(false)
       await deps.clock.sleep(error.retryAfterMs ?? SETTLE_PAUSE_MS, signal)
     }
+  }
+}
+
+/**
+ * A turn that may have been sent, of an agent the gateway no longer has: removed, or renamed, since session keys name the slug. The
+ * removal leaves a live run alone, so that is aborted here and the wait asked for its end; an answer from before counts.
+ * Without an end to report the turn is over all the same: nothing of it is live, and a gateway that refuses the agent starts neither
+ * this key nor another. Left open, the item would be tried for ever under a name that no longer exists; ended, its next turn gets
+ * the lane's present session key. The price: an agent that only went missing from the configuration and comes back with its
+ * sessions can be asked again for what it answered in an earlier life of the gateway.
+ */
+async function agentGone(deps: TurnDeps, request: TurnRequest, error: GatewayError, signal: AbortSignal): Promise<Action> {
+  try {
+    await deps.gateway.abort(request.sessionKey, signal)
+  } catch (refusal) {
+    // It aborts the run of a removed agent and answers UNAVAILABLE. What came of it, the wait says.
+    if (!isGatewayError(refusal)) throw refusal
+  }
+  const end = await ask(deps, request.turnKey, PROBE_MS, signal)
+  switch (end.status) {
+    case 'ok':
+      return { kind: 'settle', text: end.text, usage: null }
+    case 'timeout':
+      throw new GatewayError('TURN_TIMEOUT', end.message, { ended: true })
+    case 'error':
+      throw runError(end.message, end.stopReason)
+    case 'pending':
+      throw error.withEnded(true)
+    case 'lost':
+      return { kind: 'pause' } // another gateway may know better
   }
 }
 
@@ -210,7 +251,7 @@ function accept(deps: TurnDeps, request: TurnRequest, progress: Progress, how: '
 
 async function usageOf({ gateway, clock }: TurnDeps, request: TurnRequest): Promise<TurnUsage | null> {
   try {
-    return turnUsage(await gateway.history(request.sessionKey, [], clock.timeout(USAGE_READ_MS)), request.turnKey)
+    return turnUsage(await gateway.history(request.sessionKey, [request.turnKey], clock.timeout(USAGE_READ_MS)), request.turnKey)
   } catch {
     return null // the answer is what matters; null says "unknown"
   }

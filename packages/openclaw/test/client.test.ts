@@ -1,0 +1,104 @@
+/** The connection itself: refusals, losses, and who hears of them. */
+import { systemClock } from '@mission-control/host/clock'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Client } from '../src/client.ts'
+import { createClient } from '../src/client.ts'
+import { createExternalGateway } from '../src/supervisor/external.ts'
+import type { FakeGateway, FakeGatewayOptions } from '../src/testing/fake-gateway.ts'
+import { startFakeGateway } from '../src/testing/fake-gateway.ts'
+import { systemRandom } from '@mission-control/host/clock'
+
+describe('client', () => {
+  const open: AsyncDisposable[] = []
+  afterEach(async () => {
+    for (const thing of open.splice(0).reverse()) await thing[Symbol.asyncDispose]()
+  })
+  const start = async (options: FakeGatewayOptions = {}): Promise<FakeGateway> => {
+    const fake = await startFakeGateway({ agents: ['writer'], token: 'right', ...options })
+    open.push(fake)
+    return fake
+  }
+  const connect = (fake: FakeGateway, token = 'right'): Client => {
+    const client = createClient({ clock: systemClock }, { url: fake.url, token })
+    open.push(client)
+    return client
+  }
+
+  it('refused once, it stays refused until told to try again, and then recovers', async () => {
+    const rotated = await start({ token: 'rotated' })
+    const client = connect(rotated)
+    await expect(client.connected()).rejects.toMatchObject({ code: 'GATEWAY_AUTH' })
+    await rotated.stop()
+    await start({ port: rotated.port })
+    await expect(client.connected()).rejects.toMatchObject({ code: 'GATEWAY_AUTH' })
+
+    client.reconnect()
+    const { bootId } = await client.connected(AbortSignal.timeout(10_000))
+    expect(client.current?.bootId).toBe(bootId)
+    expect(client.lastError).toBeNull()
+    expect(await client.request('agents.list', {})).toMatchObject({ bootId })
+  })
+
+  it('refused in the middle of its life, it recovers the same way', async () => {
+    const fake = await start()
+    const client = connect(fake)
+    await client.connected()
+    await fake.crash()
+    const rotated = await start({ port: fake.port, token: 'rotated' })
+    client.reconnect()
+    await expect(client.connected()).rejects.toMatchObject({ code: 'GATEWAY_AUTH' })
+    await rotated.stop()
+    await fake.restart()
+    client.reconnect()
+    expect(await client.connected(AbortSignal.timeout(10_000))).toMatchObject({ bootId: fake.bootId })
+  })
+
+  it('tells of a lost connection at once, and of the next one, also to the same boot', async () => {
+    const fake = await start()
+    const client = connect(fake)
+    const seen: string[] = []
+    const { promise: lost, resolve: onLost } = Promise.withResolvers<void>()
+    const stopChanges = client.onChange(() => seen.push(client.current === null ? 'down' : 'up'))
+    const stopLosses = client.onDisconnect(() => {
+      expect(client.current).toBeNull()
+      seen.push('lost')
+      onLost()
+    })
+    const { bootId } = await client.connected()
+    expect(seen.at(-1)).toBe('up')
+    await fake.dropConnections()
+    await lost
+    await expect.poll(() => seen.at(-1), { timeout: 10_000 }).toBe('up')
+    expect(client.current?.bootId).toBe(bootId)
+    expect(seen.filter((entry) => entry === 'lost')).toHaveLength(1)
+
+    stopChanges()
+    stopLosses()
+    const before = seen.length
+    await client.close()
+    expect(seen).toHaveLength(before)
+  })
+
+  it('tells of a refusal, with the reason in place', async () => {
+    const fake = await start()
+    const client = createClient({ clock: systemClock }, { url: fake.url, token: 'wrong', connectNow: false })
+    open.push(client)
+    const refused = new Promise<string | undefined>((resolve) => client.onChange(() => resolve(client.lastError?.code)))
+    client.reconnect()
+    expect(await refused).toBe('GATEWAY_AUTH')
+  })
+
+  it('an external gateway passes both on', async () => {
+    const fake = await start()
+    const host = createExternalGateway({ clock: systemClock, random: systemRandom }, { url: fake.url, token: 'right' })
+    open.push(host)
+    const states: string[] = []
+    host.onChange(({ state, bootId }) => states.push(`${state} ${bootId === null ? 'down' : 'up'}`))
+    const lost = new Promise<void>((resolve) => host.onDisconnect(resolve))
+    await host.start()
+    expect(states.at(-1)).toBe('running up')
+    await fake.crash()
+    await lost
+    await expect.poll(() => states.at(-1)).toBe('running down')
+  })
+})
