@@ -74,24 +74,51 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
     )
   }
 
-  async function bringUp(signal: AbortSignal): Promise<void> {
-    for (let tries = 1; !signal.aborted; tries += 1) {
+  /** Keeps a gateway up for as long as we live: whoever gave up by itself, at the start or later, is tried again with backoff. */
+  async function keepUp(signal: AbortSignal): Promise<void> {
+    let tries = 0
+    while (!signal.aborted) {
+      let upAt: number | null = null
       try {
         host ??= await open()
-        await host.start(config.externalGateway === null ? signal : AbortSignal.any([signal, clock.timeout(CONNECT_MS)]))
+        await bringUp(host, signal)
+        upAt = clock.monotonic()
         problem = null
-        return
+        await untilGivenUp(host, signal)
       } catch (error) {
         if (signal.aborted) return
-        problem = isGatewayError(error)
-          ? `${error.message} ${error.whatToDo}`
-          : error instanceof Error
-            ? error.message
-            : String(error)
+        problem = problemOf(error)
         look()
+        // One that works for a moment only is no reason to start over without a pause.
+        tries = upAt !== null && clock.monotonic() - upAt > RETRY_CAP_MS ? 1 : tries + 1
         await clock.sleep(backoffMs(tries, random.next(), 2_000, RETRY_CAP_MS), signal).catch(() => undefined)
-        if (host?.status().kind === 'external') host.client.reconnect()
       }
+    }
+  }
+
+  async function bringUp(gatewayHost: GatewayHost, signal: AbortSignal): Promise<void> {
+    const { client } = gatewayHost
+    const { kind, state } = gatewayHost.status()
+    const isOurs = kind !== 'external'
+    if (isOurs && (state === 'stopped' || state === 'failed')) {
+      await gatewayHost.start(signal)
+      return
+    }
+    // A client that was refused waits for somebody to tell it that things may have changed.
+    if (client.lastError !== null) client.reconnect()
+    const soon = AbortSignal.any([signal, clock.timeout(CONNECT_MS)])
+    await (isOurs ? client.connected(soon) : gatewayHost.start(soon))
+  }
+
+  /** Watches a gateway that was up. A lost connection and a death are repaired below us; throws what is not. */
+  async function untilGivenUp(gatewayHost: GatewayHost, signal: AbortSignal): Promise<never> {
+    const { client } = gatewayHost
+    for (;;) {
+      await clock.sleep(LOOK_MS, signal)
+      if (client.current !== null) continue
+      const { state, lastError } = gatewayHost.status()
+      if (state === 'failed') throw lastError ?? new Error('the gateway has ended')
+      if (state === 'running' && client.lastError?.class === 'configuration') throw client.lastError
     }
   }
 
@@ -116,7 +143,7 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
       dataDir: config.dataDir,
     }),
     async run(signal) {
-      const up = bringUp(signal)
+      const up = keepUp(signal)
       while (!signal.aborted) {
         look()
         await clock.sleep(LOOK_MS, signal).catch(() => undefined)
@@ -125,6 +152,11 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
     },
     stop: async (graceMs) => host?.stop({ graceMs }),
   }
+}
+
+function problemOf(error: unknown): string {
+  if (isGatewayError(error)) return `${error.message} ${error.whatToDo}`
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The gateway exists before its host does: turns only run once the link says it is up. */

@@ -1,0 +1,110 @@
+/** The gateway a runtime works with, over its whole life: what breaks long after the start is repaired too. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock, systemRandom } from '@mission-control/host/clock'
+import { freePort } from '@mission-control/host/ports'
+import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway'
+import { loadConfig } from './config/load.ts'
+import { openGateway } from './gateway-host.ts'
+import { silentLog } from './log.ts'
+import type { RuntimeGateway } from './runtime.ts'
+
+const PRETEND = fileURLToPath(new URL('../../../packages/openclaw/test/fixtures/pretend-openclaw.mjs', import.meta.url))
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function tempFolder(): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mc-gateway-'))
+  cleanups.push(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A minute of backoff is a moment here; time limits stay real. */
+const impatient = {
+  ...systemClock,
+  sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms >= 1_000 ? 20 : ms, signal),
+}
+
+function run(env: Record<string, string>): RuntimeGateway {
+  const { config } = loadConfig(
+    { ACCOUNT_ID: 'abc1', CONVEX_URL: 'http://127.0.0.1:1', SERVICE_TOKEN: `mcs_abc1_${'s'.repeat(43)}`, ...env },
+    '0.0.0',
+  )
+  const gateway = openGateway({ config, env: process.env, clock: impatient, random: systemRandom, log: silentLog })
+  const life = new AbortController()
+  const running = gateway.run(life.signal)
+  cleanups.push(async () => {
+    life.abort()
+    await running
+    await gateway.stop(300)
+  })
+  return gateway
+}
+
+/** Resolves when the link has, or gets, this state. */
+function until({ link }: RuntimeGateway, up: boolean, reason = /./): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      const state = link.state()
+      if (state.up !== up || (!up && !reason.test(state.reason ?? ''))) return
+      stop()
+      resolve()
+    }
+    const stop = link.onChange(look)
+    look()
+  })
+}
+
+describe("somebody else's gateway", () => {
+  it('is used again after it refused us once, long after the start', async () => {
+    const first = await startFakeGateway({ token: 'right' })
+    const gateway = run({ DATA_DIR: await tempFolder(), OPENCLAW_GATEWAY_URL: first.url, OPENCLAW_GATEWAY_TOKEN: 'right' })
+    await until(gateway, true)
+    await first.stop()
+    await until(gateway, false)
+    const wrong = await startFakeGateway({ port: first.port, token: 'wrong' })
+    await until(gateway, false, /token|refused/i)
+    await wrong.stop()
+    const right = await startFakeGateway({ port: first.port, token: 'right' })
+    cleanups.unshift(() => right.stop())
+    await until(gateway, true)
+    expect(gateway.link.isOurs).toBe(false)
+  }, 60_000)
+})
+
+describe('our own gateway', () => {
+  it.each([
+    ['port', /port/i],
+    ['config', /config/i],
+  ])(
+    'comes back from a death that only a person can repair (%s), once that is done',
+    async (behaviour, reason) => {
+      const stateDir = await tempFolder()
+      const plan = path.join(stateDir, 'pretend.json')
+      await mkdir(stateDir, { recursive: true })
+      await writeFile(plan, JSON.stringify({ starts: 0, behaviours: ['run', behaviour, behaviour, 'run'] }))
+      const gateway = run({
+        DATA_DIR: await tempFolder(),
+        OPENCLAW_BIN: PRETEND,
+        OPENCLAW_STATE_DIR: stateDir,
+        OPENCLAW_GATEWAY_PORT: String(await freePort()),
+        OPENCLAW_MODEL: 'test/model',
+        MODEL_BASE_URL: 'http://127.0.0.1:1/v1',
+      })
+      await until(gateway, true)
+      const { pid } = JSON.parse(await readFile(path.join(stateDir, 'gateway.process.json'), 'utf8')) as { pid: number }
+      process.kill(pid, 'SIGKILL')
+      await until(gateway, false, reason)
+      await until(gateway, true)
+      expect((JSON.parse(await readFile(plan, 'utf8')) as { starts: number }).starts).toBe(4)
+      expect(gateway.link.isOurs).toBe(true)
+    },
+    60_000,
+  )
+})
