@@ -2,9 +2,12 @@
 import { ConvexClient, ConvexHttpClient } from 'convex/browser'
 import { makeFunctionReference } from 'convex/server'
 import { execFile } from 'node:child_process'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, expect, it, vi } from 'vitest'
+import { check } from '../src/operations/check.ts'
 import { createTestRandom, onDisk, temporaryFolder } from './fixtures/backend.ts'
 import { inspect } from './fixtures/database.ts'
 import { killReconnect, killWriters } from './fixtures/kill-loop.ts'
@@ -69,6 +72,10 @@ it('SIGTERM finishes what was accepted and exits 0', { timeout: 30_000 }, async 
   expect(await exited).toBe(0)
   await client.close()
   const acknowledged = settled.filter((result) => result.status === 'fulfilled').length
+  // Everything is in the database file, and the folder and the port are free.
+  expect(statSync(join(dataDir, 'convex.sqlite-wal'), { throwIfNoEntry: false })?.size ?? 0).toBe(0)
+  expect((await check(dataDir)).find(({ what }) => what === 'lock')?.found).toBe('no backend is running')
+  await expect(fetch(`${server.url}/health`)).rejects.toThrow()
   const backend = await onDisk({ dataDir })
   expect(((await backend.query('messages:bodies', { channel: 't' })) as string[]).length).toBeGreaterThanOrEqual(acknowledged)
 })

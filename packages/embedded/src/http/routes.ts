@@ -9,6 +9,8 @@ import type { FunctionKind } from '../functions/registry.ts'
 import { bigintOf, numberOf, typeOf, type Json, type JsonObject } from '../values/json.ts'
 import { parseArgs, parseJson, readJson } from './body.ts'
 import { deploymentRoute } from './deployment-routes.ts'
+import { health } from './health.ts'
+import { metrics } from './metrics.ts'
 
 export interface Reply {
   status: number
@@ -39,6 +41,10 @@ export async function route(context: RouteContext): Promise<Reply> {
     case 'GET /version':
     case 'GET /instance_version':
       return { status: 200, body: SERVER_VERSION }
+    case 'GET /health':
+      return health(context.engine)
+    case 'GET /metrics':
+      return metrics(context.engine)
     case 'GET /instance_name':
       return { status: 200, body: context.instanceName }
     case 'POST /api/query':

@@ -164,6 +164,10 @@ export function createWriter(deps: WriterDeps) {
 
   return {
     stats,
+    /** False once it refuses work: closing, or the database failed for good. */
+    isOpen: () => !closed,
+    /** How many transactions wait for their turn. */
+    waiting: () => queue.length,
     /** Runs `run` as the next transaction; resolves after its COMMIT. */
     mutate: <T>(run: (tx: Transaction, assignTs: () => bigint) => Promise<T>) => submit<T>('write', run),
     /** Runs `run` between batches on the writer's own connection: the snapshot of memory mode. */
