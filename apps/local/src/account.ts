@@ -29,8 +29,16 @@ export async function fillDemo({ http }: Member, accountId: Id<'accounts'>): Pro
   return await http.mutation(api.tasks.create, { accountId, ...DEMO_TASK })
 }
 
-/** Display names by id. */
-export async function agentNames({ http }: Member, accountId: Id<'accounts'>): Promise<Map<string, string>> {
-  const agents = await http.query(api.agents.list, { accountId })
-  return new Map(agents.map((agent) => [agent.id, agent.name]))
+/** Display names of the agents, kept up to date while it is open. */
+export async function followNames(
+  member: Member,
+  accountId: Id<'accounts'>,
+): Promise<{ nameOf: (agentId: string) => string; stop: () => void }> {
+  const names = new Map<string, string>()
+  const keep = (agents: { id: string; name: string }[]) => {
+    for (const agent of agents) names.set(agent.id, agent.name)
+  }
+  keep(await member.http.query(api.agents.list, { accountId }))
+  const stop = member.live().onUpdate(api.agents.list, { accountId }, keep, () => undefined) // the socket comes back by itself
+  return { nameOf: (agentId) => names.get(agentId) ?? 'an agent', stop }
 }

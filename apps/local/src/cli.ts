@@ -20,27 +20,38 @@ function stopSignal(): AbortSignal {
   for (const [name, code] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    // The terminal was closed.
+    ['SIGHUP', 129],
   ] as const) {
     process.on(name, () => {
       if (stop.signal.aborted) process.exit(code)
       stop.abort(new Stopped())
     })
   }
+  // A reader that has gone (| head, a closed terminal) ends the stack like Ctrl-C, or it would run on unseen.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => stop.abort(new Stopped()))
   return stop.signal
 }
 
 class Stopped extends Error {}
 
+/** An empty folder name is a forgotten variable, never the current directory. */
+function folder(text: string): string {
+  if (text.trim() === '') throw new InvalidArgumentError('A folder name must not be empty.')
+  return path.resolve(CALLED_FROM, text)
+}
+
 async function findStack(dataDir: string | undefined) {
   const { runningStack } = await import('./stack/record.ts')
-  for (const folder of dataDir ? [path.resolve(CALLED_FROM, dataDir)] : [path.join(DATA, 'demo'), path.join(DATA, 'up')]) {
-    const record = runningStack(folder)
-    if (record) return { dataDir: folder, record }
+  for (const place of dataDir ? [dataDir] : [path.join(DATA, 'demo'), path.join(DATA, 'up')]) {
+    const record = runningStack(place)
+    if (record) return { dataDir: place, record }
   }
   throw new Error('No stack runs here. Start one in another terminal: ./mc demo, or ./mc up.')
 }
 
 const program = new Command('mc')
+  .version('0.1.0')
   .description('Mission Control on one machine: embedded backend, OpenClaw gateway and runtime.')
   .showHelpAfterError()
   .addHelpText('after', '\n  test [--fast]                 every check of this repository\n\nStart with: ./mc demo')
@@ -51,17 +62,18 @@ program
   .option('--once', 'exit 0 after the first reply', false)
   .option('--json', 'with --once: print one JSON object on stdout, everything else on stderr', false)
   .option('--fake-gateway', 'without OpenClaw, in seconds', false)
-  .option('--data-dir <folder>', 'emptied at each start', path.join(DATA, 'demo'))
+  .option('--data-dir <folder>', 'emptied at each start (default: .data/demo)', folder)
   .addHelpText('after', '\nExample: ./mc demo --once --json --fake-gateway')
-  .action(async ({ dataDir, ...options }: { once: boolean; json: boolean; fakeGateway: boolean; dataDir: string }) => {
+  .action(async ({ dataDir, ...options }: { once: boolean; json: boolean; fakeGateway: boolean; dataDir?: string }) => {
+    if (options.json && !options.once) throw new Error('--json prints the first reply and needs --once: ./mc demo --once --json')
     const { demo } = await import('./commands/demo.ts')
-    await demo({ ...options, dataDir: path.resolve(CALLED_FROM, dataDir) }, stopSignal())
+    await demo({ ...options, dataDir: dataDir ?? path.join(DATA, 'demo') }, stopSignal())
   })
 
 program
   .command('up')
   .description('the same stack with a data folder that stays and no demo content')
-  .option('--data-dir <folder>', 'where everything is kept', path.join(DATA, 'up'))
+  .option('--data-dir <folder>', 'where everything is kept (default: .data/up)', folder)
   .option('--fake-gateway', 'without OpenClaw', false)
   .option('--backend-port <port>', 'Convex API and sync', port, 3210)
   .option('--site-port <port>', 'HTTP actions', port, 3211)
@@ -70,7 +82,7 @@ program
   .addHelpText('after', '\nExample: ./mc up --data-dir ~/mission-control')
   .action(
     async (options: {
-      dataDir: string
+      dataDir?: string
       fakeGateway: boolean
       backendPort: number
       sitePort: number
@@ -84,7 +96,7 @@ program
         health: options.healthPort,
         gateway: options.gatewayPort,
       }
-      await up({ dataDir: path.resolve(CALLED_FROM, options.dataDir), fakeGateway: options.fakeGateway, ports }, stopSignal())
+      await up({ dataDir: options.dataDir ?? path.join(DATA, 'up'), fakeGateway: options.fakeGateway, ports }, stopSignal())
     },
   )
 
@@ -94,7 +106,7 @@ program
   .argument('<text...>', 'the message; mention an agent with @slug')
   .option('--task <id>', 'the task; default: the demo task')
   .option('--no-wait', 'do not wait for the answer')
-  .option('--data-dir <folder>', 'data folder of the stack')
+  .option('--data-dir <folder>', 'data folder of the stack', folder)
   .addHelpText('after', '\nExample: ./mc say "@lead what should we do next?"')
   .action(async (text: string[], options: { task?: string; wait: boolean; dataDir?: string }) => {
     const stack = await findStack(options.dataDir)
@@ -107,7 +119,7 @@ program
   .description('call a public function of the running stack as its owner')
   .argument('<function>', 'e.g. tasks:create')
   .argument('[args]', 'one JSON object; accountId is filled in', '{}')
-  .option('--data-dir <folder>', 'data folder of the stack')
+  .option('--data-dir <folder>', 'data folder of the stack', folder)
   .addHelpText(
     'after',
     `\nExample: ./mc run tasks:list '{"status": "inbox", "paginationOpts": {"numItems": 10, "cursor": null}}'`,
@@ -122,7 +134,8 @@ try {
   await program.parseAsync(process.argv)
 } catch (error) {
   if (!(error instanceof Stopped)) {
-    process.stderr.write(`mc: ${error instanceof Error ? error.message : String(error)}\n`)
+    const { readable } = await import('./errors.ts')
+    process.stderr.write(`mc: ${readable(error).message}\n`)
     process.exitCode = 1
   }
 }

@@ -18,11 +18,17 @@ export interface ModelEnv {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** @returns `null` when the environment names no real model */
+/**
+ * @returns `null` when the environment names no real model
+ * @throws Error with a sentence when it names half of one
+ */
 export function realModel(env: NodeJS.ProcessEnv): ModelEnv | null {
   const given = Object.fromEntries(MODEL_VARIABLES.flatMap((name) => (env[name] ? [[name, env[name]]] : [])))
   const where = given['MODEL_BASE_URL'] ?? (given['OPENAI_API_KEY'] ? 'OpenAI' : given['ANTHROPIC_API_KEY'] ? 'Anthropic' : null)
   if (where === null || where === undefined) return null
+  if (given['MODEL_BASE_URL'] && !given['OPENCLAW_MODEL']) {
+    throw new Error('MODEL_BASE_URL is set and OPENCLAW_MODEL is not: set it to the name of a model that the server has.')
+  }
   return { real: true, label: `${given['OPENCLAW_MODEL'] ?? 'its default model'} at ${where}`, env: given }
 }
 

@@ -4,27 +4,31 @@ import type { Screen } from './screen.ts'
 
 export interface NarrateOptions {
   readonly screen: Screen
-  /** Display names by agent id. */
-  readonly agents: ReadonlyMap<string, string>
-  /** Milliseconds since the last message of a person was committed. */
-  readonly sinceMs: () => number
+  /** Display name of an agent; agents may join while the conversation goes on. */
+  readonly nameOf: (agentId: string) => string
 }
 
-export function createNarrator({ screen, agents, sinceMs }: NarrateOptions): (event: ConversationEvent) => void {
-  const name = (delivery: Delivery) => agents.get(delivery.agentId) ?? 'an agent'
+/** Times are the backend's: how long after its commit something happened to a delivery, not when this terminal heard of it. */
+export function createNarrator({ screen, nameOf }: NarrateOptions): (event: ConversationEvent) => void {
   return (event) => {
     switch (event.type) {
       case 'message':
         return screen.message(event.message.author.name, event.message.content)
       case 'status':
-        return screen.event(sinceMs(), `the task moved from ${event.was} to ${event.status}`)
+        return screen.note(`           the task moved from ${event.was} to ${event.status}`)
       case 'delivery': {
-        const line = describe(event.delivery, name(event.delivery))
-        if (line !== null) screen.event(sinceMs(), line)
+        const line = describe(event.delivery, nameOf(event.delivery.agentId))
+        if (line !== null) screen.event(sinceCommit(event.delivery), line)
         if (event.delivery.state === 'delivered') screen.note(journalLine(event.delivery))
       }
     }
   }
+}
+
+/** The newest thing known to have happened to it. */
+function sinceCommit({ state, committedAt, claimedAt, endedAt }: Delivery): number {
+  if (state === 'queued' || state === 'waiting') return 0
+  return Math.max(0, (endedAt ?? claimedAt ?? committedAt) - committedAt)
 }
 
 function describe({ state, type, reason, attempts }: Delivery, agent: string): string | null {

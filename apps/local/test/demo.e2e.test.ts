@@ -49,6 +49,11 @@ describe('./mc demo --fake-gateway', () => {
     expect(said.stdout).toMatch(/You +@lead what should we do next\?/)
     expect(said.stdout).toMatch(/Lena +/)
 
+    const typo = await mc('say', '--data-dir', data(), '@leed hello').finished
+    expect(typo.stdout).toContain('nobody here is called @leed; agents: @lead, @writer')
+    const nowhere = await mc('say', '--data-dir', data(), '--task', 'nope', '@lead x').finished
+    expect([nowhere.code, nowhere.stderr]).toEqual([1, 'mc: There is no task "nope" here.\n'])
+
     const second = await mc('demo', '--fake-gateway', '--data-dir', data()).finished
     expect(second.code).toBe(1)
     expect(second.stderr).toContain(`process ${demo.child.pid}`)
@@ -58,6 +63,10 @@ describe('./mc demo --fake-gateway', () => {
     const refused = await mc('run', '--data-dir', data(), 'agents:create', '{"slug": "Bad Slug", "name": "x"}').finished
     expect(refused.code).toBe(1)
     expect(refused.stderr).toMatch(/^mc: .*slug.*\n$/)
+    const missing = await mc('run', '--data-dir', data(), 'agents:create', '{}').finished
+    expect(missing.stderr).toMatch(/^mc: The field "\w+" is missing in the arguments\.\n$/)
+    const unknown = await mc('run', '--data-dir', data(), 'nope:nope').finished
+    expect(unknown.stderr).toMatch(/^mc: There is no public function "nope:nope".*\n$/)
 
     demo.child.kill('SIGINT')
     const { code, signal } = await demo.finished
@@ -76,6 +85,26 @@ describe('./mc demo --fake-gateway', () => {
     const again = await mc('demo', '--once', '--fake-gateway', '--data-dir', data()).finished
     expect(again.code, again.stderr).toBe(0)
     expect(await gone(left)).toBe(true)
+  })
+})
+
+describe('what ends the stack', () => {
+  it.each(['SIGTERM', 'SIGHUP'] as const)('%s, with nothing left running', async (signal) => {
+    const demo = mc('demo', '--fake-gateway', '--data-dir', data())
+    await demo.printed('Ctrl-C stops everything')
+    const parts = readRecord(data())?.parts.map((part) => part.process) ?? []
+    demo.child.kill(signal)
+    expect((await demo.finished).code).toBe(0)
+    expect(await gone(parts)).toBe(true)
+  })
+
+  it('a reader that has gone', async () => {
+    const demo = mc('demo', '--fake-gateway', '--data-dir', data())
+    await demo.printed('backend')
+    demo.child.stdout?.destroy()
+    demo.child.stderr?.destroy()
+    await demo.finished
+    expect(existsSync(path.join(data(), 'stack.json'))).toBe(false)
   })
 })
 

@@ -1,5 +1,4 @@
 /** `./mc demo`: the main job on real parts, live and readable. */
-import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { api } from '@mission-control/backend/convex/_generated/api'
 import type { Id } from '@mission-control/backend/convex/_generated/dataModel'
@@ -7,13 +6,14 @@ import { systemClock } from '@mission-control/host/clock'
 import { untilAborted } from '@mission-control/host/until-aborted'
 import { installOpenclaw } from '@mission-control/openclaw/install'
 import { HealthPage } from '@mission-control/shared/health'
-import { agentNames, createAccount, fillDemo } from '../account.ts'
+import { createAccount, fillDemo, followNames } from '../account.ts'
 import type { ConversationEvent, Delivery } from '../conversation.ts'
 import { followTask } from '../conversation.ts'
 import { DEMO_MESSAGE, DEMO_REPLY, DEMO_TASK } from '../demo-account.ts'
 import { realModel } from '../model.ts'
 import { createNarrator, latencyOf } from '../narrate.ts'
 import { createScreen } from '../screen.ts'
+import { openDataFolder } from '../stack/data-folder.ts'
 import { ROOT } from '../stack/entries.ts'
 import type { Member } from '../stack/member.ts'
 import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
@@ -52,10 +52,9 @@ export async function demo(options: DemoOptions, signal: AbortSignal): Promise<v
     )
   }
   const screen = createScreen(options.json ? process.stderr : process.stdout)
-  await endLeftovers(dataDir, systemClock)
-  rmSync(dataDir, { recursive: true, force: true })
-
   screen.heading('Mission Control demo')
+  for (const name of await endLeftovers(dataDir, systemClock)) screen.step(name, 'left over from a killed terminal; ended')
+  openDataFolder(dataDir, { fresh: true })
   const openclawBin = fakeGateway
     ? null
     : await installOpenclaw({ root: ROOT, signal, onProgress: (line) => screen.step('openclaw', line) })
@@ -87,12 +86,10 @@ export async function demo(options: DemoOptions, signal: AbortSignal): Promise<v
 
   screen.heading(`Task: ${DEMO_TASK.title}`)
   const first = Promise.withResolvers<{ delivery: Delivery; reply: string }>()
-  const names = await agentNames(member, accountId)
+  const names = await followNames(member, accountId)
   const spoken = new Map<string, string>()
-  let committed = systemClock.monotonic()
-  const narrate = createNarrator({ screen, agents: names, sinceMs: () => systemClock.monotonic() - committed })
+  const narrate = createNarrator({ screen, nameOf: names.nameOf })
   const onEvent = (event: ConversationEvent) => {
-    if (event.type === 'message' && event.message.author.type === 'user') committed = systemClock.monotonic()
     narrate(event)
     if (event.type === 'message') spoken.set(event.message.id, event.message.content)
     if (event.type !== 'delivery') return
@@ -108,10 +105,10 @@ export async function demo(options: DemoOptions, signal: AbortSignal): Promise<v
   const stopFollowing = followTask(member, { accountId, taskId, replay: true }, onEvent, first.reject)
   try {
     await member.http.mutation(api.messages.post, { accountId, taskId, content: DEMO_MESSAGE })
-    committed = systemClock.monotonic()
     const { delivery, reply } = await untilAborted(Promise.race([first.promise, stack.failed]), signal)
     if (options.once) {
-      if (options.json) process.stdout.write(`${JSON.stringify(await result(stack, delivery, reply, names, fakeGateway))}\n`)
+      if (options.json)
+        process.stdout.write(`${JSON.stringify(await result(stack, delivery, reply, names.nameOf, fakeGateway))}\n`)
       return
     }
     screen.heading('It keeps running. Try these from a second terminal:')
@@ -122,6 +119,7 @@ export async function demo(options: DemoOptions, signal: AbortSignal): Promise<v
     await untilAborted(stack.failed, signal)
   } finally {
     stopFollowing()
+    names.stop()
     if (!options.once || !options.json) screen.step('stopping', 'runtime, gateway, model, backend')
   }
 }
@@ -150,7 +148,7 @@ async function result(
   stack: Stack,
   delivery: Delivery,
   reply: string,
-  names: ReadonlyMap<string, string>,
+  nameOf: (agentId: string) => string,
   fakeGateway: boolean,
 ): Promise<DemoResult> {
   const health = HealthPage.parse(await (await fetch(`${stack.healthUrl}/health`)).json())
@@ -159,7 +157,7 @@ async function result(
   return {
     deliveryId: delivery.id,
     taskId: stack.account.taskId ?? '',
-    agent: names.get(delivery.agentId) ?? delivery.agentId,
+    agent: nameOf(delivery.agentId),
     reply,
     gateway: { version: health.gateway.version, real: !fakeGateway },
     latencyMs: latency,

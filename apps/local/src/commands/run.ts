@@ -1,7 +1,7 @@
 /** `./mc run module:function '{...}'`: any public function of the running stack, as its owner, through the normal guards. */
 import path from 'node:path'
-import { ConvexError } from 'convex/values'
 import { makeFunctionReference } from 'convex/server'
+import { readable } from '../errors.ts'
 import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
 import type { StackRecord } from '../stack/record.ts'
 
@@ -44,11 +44,3 @@ function parseArgs(json: string): Record<string, unknown> {
 
 const isWrongKind = (error: unknown) =>
   error instanceof Error && /Trying to execute .* as|is not a (query|mutation)/i.test(error.message)
-
-function readable(error: unknown): Error {
-  if (error instanceof ConvexError) {
-    const data = error.data as { code?: string; message?: string }
-    return new Error(data.message ?? JSON.stringify(data), { cause: error })
-  }
-  return error instanceof Error ? error : new Error(String(error))
-}

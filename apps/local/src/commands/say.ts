@@ -4,10 +4,13 @@ import { api } from '@mission-control/backend/convex/_generated/api'
 import type { Id } from '@mission-control/backend/convex/_generated/dataModel'
 import { systemClock } from '@mission-control/host/clock'
 import { untilAborted } from '@mission-control/host/until-aborted'
-import { agentNames } from '../account.ts'
+import { parseMentions } from '@mission-control/shared/mentions'
+import { followNames } from '../account.ts'
 import { followTask } from '../conversation.ts'
 import { createNarrator } from '../narrate.ts'
+import type { Screen } from '../screen.ts'
 import { createScreen } from '../screen.ts'
+import type { Member } from '../stack/member.ts'
 import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
 import type { StackRecord } from '../stack/record.ts'
 
@@ -26,32 +29,34 @@ export async function say(
 ): Promise<void> {
   const task = given ?? record.taskId
   if (task === null || record.accountId === null) {
-    throw new Error('Which task? This stack has no demo task: name one with --task <id> (./mc run tasks:list shows them).')
+    throw new Error('Which task? This stack has no demo task: name one with --task <id>, as ./mc run tasks:create printed it.')
   }
   const accountId = record.accountId as Id<'accounts'>
   const taskId = task as Id<'tasks'>
   const adminKeyFile = path.join(dataDir, 'backend', 'admin-key')
   await using member = createMember({ url: record.backendUrl, adminKeyFile, identity: LOCAL_IDENTITY })
+  await member.http.query(api.tasks.get, { accountId, taskId }).catch((error: unknown) => {
+    throw new Error(`There is no task "${taskId}" here.`, { cause: error })
+  })
+  const screen = createScreen(process.stdout)
   if (!wait) {
-    await member.http.mutation(api.messages.post, { accountId, taskId, content: text })
+    const id = await member.http.mutation(api.messages.post, { accountId, taskId, content: text })
+    await tellUnknown(member, { accountId, taskId, messageId: id }, text, screen)
+    screen.note('posted')
     return
   }
   const done = Promise.withResolvers<void>()
-  let posted: { id: string; at: number } | null = null
+  let posted: string | null = null
   /** Deliveries that our message caused and that have not ended. */
   const open = new Set<string>()
-  const screen = createScreen(process.stdout)
-  const narrate = createNarrator({
-    screen,
-    agents: await agentNames(member, accountId),
-    sinceMs: () => systemClock.monotonic() - (posted?.at ?? systemClock.monotonic()),
-  })
+  const names = await followNames(member, accountId)
+  const narrate = createNarrator({ screen, nameOf: names.nameOf })
   const stop = followTask(
     member,
     { accountId, taskId, replay: false },
     (event) => {
       narrate(event)
-      if (event.type !== 'delivery' || event.delivery.messageId !== posted?.id) return
+      if (event.type !== 'delivery' || event.delivery.messageId !== posted) return
       if (['delivered', 'skipped', 'dead'].includes(event.delivery.state)) {
         open.delete(event.delivery.id)
         // The reply arrives on its own subscription, a moment before or after.
@@ -63,7 +68,8 @@ export async function say(
   try {
     await firstStates(member, accountId, taskId)
     const id = await member.http.mutation(api.messages.post, { accountId, taskId, content: text })
-    posted = { id, at: systemClock.monotonic() }
+    posted = id
+    await tellUnknown(member, { accountId, taskId, messageId: id }, text, screen)
     const caused = await member.http.query(api.deliveries.forTask, { accountId, taskId })
     for (const delivery of caused) {
       if (delivery.messageId === id && !['delivered', 'skipped', 'dead'].includes(delivery.state)) open.add(delivery.id)
@@ -76,6 +82,7 @@ export async function say(
     await untilAborted(done.promise, signal)
   } finally {
     stop()
+    names.stop()
   }
 }
 
@@ -91,4 +98,23 @@ async function firstStates(
     live.query(api.deliveries.forTask, { accountId, taskId }),
     live.query(api.tasks.get, { accountId, taskId }),
   ])
+}
+
+/** A mention that matches nobody is sent as plain text: say so, or a typing error looks like an agent that does not answer. */
+async function tellUnknown(
+  { http }: Member,
+  { messageId, ...where }: { accountId: Id<'accounts'>; taskId: Id<'tasks'>; messageId: string },
+  text: string,
+  screen: Screen,
+): Promise<void> {
+  const { names } = parseMentions(text)
+  if (names.length === 0) return
+  const { page } = await http.query(api.messages.list, { ...where, paginationOpts: { numItems: 20, cursor: null } })
+  const matched = page.find((message) => message.id === messageId)?.mentions.length ?? 0
+  if (matched >= names.length) return
+  const agents = await http.query(api.agents.list, { accountId: where.accountId })
+  const known = new Set(agents.flatMap(({ slug, name }) => [slug, name.toLowerCase()]))
+  const unknown = names.filter(({ name }) => !known.has(name)).map(({ name }) => `@${name}`)
+  if (unknown.length > 0)
+    screen.note(`nobody here is called ${unknown.join(', ')}; agents: ${agents.map(({ slug }) => `@${slug}`).join(', ')}`)
 }

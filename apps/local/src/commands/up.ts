@@ -11,6 +11,7 @@ import { z } from 'zod'
 import { createAccount, createToken } from '../account.ts'
 import { realModel } from '../model.ts'
 import { createScreen } from '../screen.ts'
+import { openDataFolder } from '../stack/data-folder.ts'
 import { ROOT } from '../stack/entries.ts'
 import type { Member } from '../stack/member.ts'
 import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
@@ -32,6 +33,7 @@ export async function up({ dataDir, fakeGateway, ports }: UpOptions, signal: Abo
   const screen = createScreen(process.stdout)
   screen.heading('Mission Control')
   for (const name of await endLeftovers(dataDir, systemClock)) screen.step(name, 'left over from a killed terminal; ended')
+  openDataFolder(dataDir, { fresh: false })
   refuseTakenPorts(ports)
   const openclawBin = fakeGateway
     ? null

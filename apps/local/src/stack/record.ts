@@ -2,9 +2,9 @@
  * What a running stack leaves in its data folder for others: `./mc say` finds it there, and the next start ends what a killed
  * terminal left behind. Holds the path of the admin key, never the key.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { isSameProcess } from '@mission-control/host/processes'
+import { descendantsOf, isSameProcess, nameProcess } from '@mission-control/host/processes'
 import type { Clock } from '@mission-control/shared/clock'
 import { z } from 'zod'
 
@@ -44,8 +44,8 @@ export function runningStack(dataDir: string): StackRecord | null {
   return record && isSameProcess(record.owner) ? record : null
 }
 
-/** Milliseconds a left-over part gets to end by itself. */
-const LEFTOVER_GRACE_MS = 20_000
+/** The runtime's own STOP_TIMEOUT is 45 s: it may be in mid-turn, and it takes its gateway with it. */
+const LEFTOVER_GRACE_MS = 60_000
 
 /**
  * Ends the parts of a stack whose owner is gone: the runtime first, which takes its gateway with it.
@@ -63,6 +63,23 @@ export async function endLeftovers(dataDir: string, clock: Clock): Promise<strin
     if (isSameProcess(part.process)) process.kill(part.process.pid, 'SIGKILL')
     ended.push(part.name)
   }
+  ended.push(...(await endGateway(dataDir, clock)))
   removeRecord(dataDir)
   return ended
+}
+
+const gatewayRecord = z.object({ pid: z.int().positive(), startTime: z.string() })
+
+/** A gateway that its runtime could not stop any more lives on by design; its record is the only thing that still names it. */
+async function endGateway(dataDir: string, clock: Clock): Promise<string[]> {
+  const file = path.join(dataDir, 'runtime', 'openclaw', 'gateway.process.json')
+  if (!existsSync(file)) return []
+  const record = gatewayRecord.safeParse(JSON.parse(readFileSync(file, 'utf8')))
+  if (!record.success) return []
+  const gateway = { pid: record.data.pid, startedAt: record.data.startTime }
+  if (!isSameProcess(gateway)) return []
+  const family = [gateway, ...descendantsOf(gateway.pid).map(nameProcess)]
+  for (const member of family) if (isSameProcess(member)) process.kill(member.pid, 'SIGKILL')
+  while (family.some(isSameProcess)) await clock.sleep(50)
+  return ['gateway']
 }

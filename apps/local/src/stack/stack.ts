@@ -7,7 +7,6 @@
  *
  * A part that ends by itself is started again, a few times; after that the whole stack stops and says what the part said last.
  */
-import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { bundleFunctions } from '@mission-control/backend/bundle'
 import { freePort } from '@mission-control/host/ports'
@@ -39,6 +38,7 @@ export interface Prepared {
 
 export interface StackOptions {
   readonly kind: StackRecord['kind']
+  /** Opened by `openDataFolder`. */
   readonly dataDir: string
   readonly ports: StackPorts
   readonly fakeGateway: boolean
@@ -78,7 +78,6 @@ const HOPELESS_EXITS: readonly (number | null)[] = [2, 3, 4]
 
 export async function startStack(options: StackOptions, signal: AbortSignal): Promise<Stack> {
   const { clock, dataDir, onProgress } = options
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
   const parts: Part[] = []
   const stopping = new AbortController()
   const failure = Promise.withResolvers<never>()
