@@ -407,6 +407,38 @@ onEachEngine('the audit', (open) => {
   })
 })
 
+onEachEngine('the journal', (open) => {
+  it('keeps how an attempt ended when its item is stopped in the queue later', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer poison')
+    const poison = await world.claimOne()
+    await world.fail(poison, { class: 'terminal' })
+    await world.post('@engineer other')
+    await world.backend.mutation(api.service.notifications.redrive, { ...world.service, id: poison.id })
+    await world.ada.mutation(api.deliveries.stop, { accountId: world.accountId, taskId: world.taskId })
+    expect(await world.trace(poison.id)).toMatchObject({ state: 'skipped', reason: 'stopped', runs: [{ outcome: 'failed' }] })
+  })
+
+  it('has no open run of an item that a repair sent back to the queue', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer one')
+    const head = await world.claimOne()
+    await world.post('@engineer two')
+    await world.backend.run(async (ctx) => {
+      const lane = await ctx.db.query('lanes').first()
+      const second = await ctx.db
+        .query('deliveries')
+        .filter((q) => q.eq(q.field('state'), 'queued'))
+        .first()
+      if (!lane || !second) throw new Error('The scene is not set.')
+      await ctx.db.patch(second._id, { state: 'ready' })
+      await ctx.db.patch(lane._id, { activeId: second._id, queued: 0 })
+    })
+    await world.backend.mutation(internal.maintenance.audit, { accountId: world.accountId })
+    expect(await world.trace(head.id)).toMatchObject({ state: 'queued', runs: [{ outcome: 'lapsed' }] })
+  })
+})
+
 onEachEngine('retention', (open) => {
   it('deletes settled deliveries with their runs after 30 days, and nothing that is open', async () => {
     const world = await createWorld(await open())

@@ -16,7 +16,8 @@ export const ERRORS = {
   FORBIDDEN: { class: 'auth', whatToDo: 'Ask an owner or admin of the account for the needed role.' },
   TOKEN_REFUSED: {
     class: 'auth',
-    whatToDo: 'Create a new service token for this account and put it into SERVICE_TOKEN.',
+    whatToDo:
+      'Create a new service token for this account (an owner calls serviceTokens:create; on one machine: ./mc run serviceTokens:create) and put it into SERVICE_TOKEN.',
   },
   NOT_FOUND: { class: 'terminal', whatToDo: 'Check the id; it does not exist in this account.' },
   INVALID: { class: 'terminal', whatToDo: 'Correct the named field and try again.' },
