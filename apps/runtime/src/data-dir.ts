@@ -18,7 +18,7 @@ export interface DataDir {
   release(): void
 }
 
-/** @throws FolderInUseError naming the holder, or the system's error when the folder cannot be written */
+/** @throws FolderError naming the holder, or or saying that it cannot be used */
 export function openDataDir(folder: string, random: Random): DataDir {
   const lock = lockFolder(folder, { name: LOCK_NAME, holder: 'another runtime', change: 'set DATA_DIR to another folder' })
   try {

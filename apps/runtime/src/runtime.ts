@@ -60,7 +60,7 @@ export type StopReason = 'stopped' | 'restart'
 export interface Runtime extends AsyncDisposable {
   /**
    * Resolves when everything runs that does not depend on somebody else: lock taken, health pages up. Rejects with
-   * FolderInUseError, PortTakenError or the system's error.
+   * FolderError, PortTakenError or the system's error.
    */
   start(): Promise<void>
   /** Resolves when the runtime has stopped; rejects when it cannot go on (first hello refused, a defect in a loop). */

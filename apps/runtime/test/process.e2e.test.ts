@@ -121,6 +121,11 @@ describe('the process', () => {
     expect(taken.errors()).toContain(`process ${process.pid} `)
     holder.close()
 
+    await using folder = spawnRuntime({ ...env, DATA_DIR: '/dev/null/x' })
+    expect(await folder.ended).toBe(1)
+    expect(folder.errors()).toMatch(/^The data folder \/dev\/null\/x cannot be created or written .* set DATA_DIR/m)
+    expect(folder.errors()).not.toContain('    at ')
+
     await using running = spawnRuntime(env)
     await running.line(active)
     await using second = spawnRuntime(env)

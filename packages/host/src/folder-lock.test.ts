@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { FolderInUseError, folderHolder, lockFolder } from './folder-lock.ts'
+import { FolderError, folderHolder, lockFolder } from './folder-lock.ts'
 
 let folder = ''
 beforeEach(() => {
@@ -16,7 +16,7 @@ const options = { name: 'test', holder: 'another test', change: 'use another fol
 
 it('refuses a second holder in one sentence that names the first, and not after a release', () => {
   const first = lockFolder(folder, options)
-  expect(() => lockFolder(folder, options)).toThrow(FolderInUseError)
+  expect(() => lockFolder(folder, options)).toThrow(FolderError)
   expect(() => lockFolder(folder, options)).toThrow(
     `The data folder ${first.folder} is in use by another test (pid ${process.pid}): stop that one, or use another folder.`,
   )
@@ -42,4 +42,10 @@ it('is free at once when its holder is killed', async () => {
   child.kill('SIGKILL')
   await once(child, 'exit')
   lockFolder(folder, options).release()
+})
+
+it('says in one sentence that a folder cannot be used', () => {
+  expect(() => lockFolder('/dev/null/x', options)).toThrow(
+    'The data folder /dev/null/x cannot be created or written (ENOTDIR): correct its owner or path, or use another folder.',
+  )
 })

@@ -3,7 +3,17 @@
  * `kill -9` included, so there is no stale lock to clean up, and whoever gets it has proved the last holder dead. The pid beside it is
  * only there to be named in the error.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -13,8 +23,9 @@ export interface FolderLock {
   release(): void
 }
 
-export class FolderInUseError extends Error {
-  override readonly name = 'FolderInUseError'
+/** The folder is held by another process, or cannot be used at all. The message is one sentence for the operator. */
+export class FolderError extends Error {
+  override readonly name = 'FolderError'
 }
 
 export interface FolderLockOptions {
@@ -28,11 +39,10 @@ export interface FolderLockOptions {
 
 /**
  * Creates the folder when missing, for its owner only, and takes its lock.
- * @throws FolderInUseError naming the holder's pid; the system's error when the folder cannot be written
+ * @throws FolderError
  */
 export function lockFolder(folder: string, { name, holder, change }: FolderLockOptions): FolderLock {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const real = realpathSync(folder)
+  const real = usable(folder, change)
   const file = path.join(real, `${name}.lock`)
   const pidFile = path.join(real, `${name}.pid`)
   const lock = new DatabaseSync(file, { timeout: 0 })
@@ -42,7 +52,7 @@ export function lockFolder(folder: string, { name, holder, change }: FolderLockO
   } catch (error) {
     lock.close()
     const pid = pidIn(pidFile)
-    throw new FolderInUseError(
+    throw new FolderError(
       `The data folder ${real} is in use by ${holder}${pid === null ? '' : ` (pid ${pid})`}: stop that one, or ${change}.`,
       { cause: error },
     )
@@ -50,6 +60,22 @@ export function lockFolder(folder: string, { name, holder, change }: FolderLockO
   writeFileSync(`${pidFile}.new`, `${process.pid}\n`, { mode: 0o600 })
   renameSync(`${pidFile}.new`, pidFile)
   return { folder: real, release: () => lock.close() }
+}
+
+function usable(folder: string, change: string): string {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return realpathSync(folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new FolderError(
+      `The data folder ${folder} cannot be created or written (${code}): correct its owner or path, or ${change}.`,
+      {
+        cause: error,
+      },
+    )
+  }
 }
 
 /**

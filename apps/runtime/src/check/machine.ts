@@ -1,5 +1,5 @@
 /** This machine: Node, folders, ports. Changes nothing. */
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import path from 'node:path'
@@ -24,6 +24,10 @@ export function checkNode(): CheckResult {
 export function checkFolder(name: string, folder: string, variable: string): CheckResult {
   let existing = folder
   while (!isFolder(existing) && path.dirname(existing) !== existing) existing = path.dirname(existing)
+  const blocking = blockingFile(folder)
+  if (blocking !== null) {
+    return fail(name, `${blocking} is a file`, `Set ${variable} to a folder.`, 'configuration')
+  }
   try {
     accessSync(existing, constants.W_OK | constants.X_OK)
     return pass(name, `${folder} ${existing === folder ? 'can be written' : 'can be created'}`)
@@ -58,6 +62,14 @@ export async function checkPort(
   } finally {
     probe.close()
   }
+}
+
+/** A file where the path needs a folder. */
+function blockingFile(folder: string): string | null {
+  for (let part = folder; path.dirname(part) !== part; part = path.dirname(part)) {
+    if (existsSync(part)) return isFolder(part) ? null : part
+  }
+  return null
 }
 
 const isFolder = (folder: string): boolean => statSync(folder, { throwIfNoEntry: false })?.isDirectory() ?? false

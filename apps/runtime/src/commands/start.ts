@@ -2,7 +2,7 @@
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import { toBrainError } from '../brain/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
-import { FolderInUseError } from '@mission-control/host/folder-lock'
+import { FolderError } from '@mission-control/host/folder-lock'
 import { EXIT } from '../exit-codes.ts'
 import { PortTakenError } from '../health/server.ts'
 import { createRuntime } from '../runtime.ts'
@@ -30,7 +30,7 @@ export async function start(options: CommonOptions, io: CommandIo): Promise<numb
     try {
       await runtime.start()
     } catch (error) {
-      if (!(error instanceof FolderInUseError || error instanceof PortTakenError)) throw error
+      if (!(error instanceof FolderError || error instanceof PortTakenError)) throw error
       io.error(error.message)
       return EXIT.failed
     }

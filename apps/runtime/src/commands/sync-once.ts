@@ -1,4 +1,5 @@
 /** `sync-once`: one pass of the loops, for debugging. Beside a running runtime it only looks, unless told to take over. */
+import { FolderError } from '@mission-control/host/folder-lock'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import { observeBrain } from '../brain/observed.ts'
 import { toBrainError } from '../brain/errors.ts'
@@ -41,6 +42,10 @@ export async function syncOnce(options: SyncOnceOptions, io: CommandIo): Promise
     io.out(options.json ? JSON.stringify(report, null, 2) : formatReport(report))
     return report.failed.length > 0 ? EXIT.degraded : EXIT.ok
   } catch (thrown) {
+    if (thrown instanceof FolderError) {
+      io.error(thrown.message)
+      return EXIT.failed
+    }
     const error = toBrainError(thrown)
     io.error(`${error.message} ${error.whatToDo}`)
     if (error.code === 'TOKEN_REFUSED') return EXIT.authentication
