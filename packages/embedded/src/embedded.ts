@@ -96,7 +96,11 @@ export async function createEmbeddedConvex(options: EngineOptions) {
     /** Moves the engine's own clock ahead, on top of the one it was given. */
     advanceClock: (ms: number) => engine.advanceClock(ms),
     /** Serves HTTP and WebSocket clients. Port 0 picks a free one. Loopback unless told otherwise. */
-    listen: async (listenOptions: ListenOptions = {}): Promise<Listening> => keep(await listen(engine, listenOptions)),
+    async listen(listenOptions: ListenOptions = {}): Promise<Listening> {
+      const server = keep(await listen(engine, listenOptions))
+      engine.serveAt(server.url)
+      return server
+    },
     /** Serves HTTP actions (`functions.http`). */
     listenSite: async (listenOptions: ListenOptions = {}): Promise<Listening> => keep(await listenSite(engine, listenOptions)),
     /** Commits and mutations so far: the group commit at work. */

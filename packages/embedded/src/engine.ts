@@ -7,6 +7,10 @@ import { join } from 'node:path'
 import { loadAdminKey } from './auth/admin-key.ts'
 import { readProviders } from './auth/providers.ts'
 import { createTokenVerifier } from './auth/tokens.ts'
+import { createDiskStore } from './files/disk.ts'
+import { createFiles } from './files/files.ts'
+import { createMemoryStore } from './files/memory.ts'
+import { createFileUrls } from './files/urls.ts'
 import { createDeployment } from './deployment/deployment.ts'
 import { createCore } from './functions/core.ts'
 import { tableDefinitions, type Functions } from './functions/definition.ts'
@@ -18,6 +22,7 @@ import { FunctionError } from './errors.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
 import { openCatalog, type Catalog, type TableInfo } from './storage/catalog.ts'
 import { openConnection, type Connection } from './storage/connection.ts'
+import { createStorageCalls } from './syscalls/storage.ts'
 import { createLiveSets } from './sync/live.ts'
 import { createSequence } from './transactions/sequence.ts'
 import { createSnapshots } from './transactions/snapshots.ts'
@@ -85,6 +90,9 @@ export async function openEngine(options: EngineOptions) {
     const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), schemaProblem)
     const sequence = createSequence(connection, clock)
     const checkpointer = createCheckpointer(path, directory !== null, connection, log)
+    const files = createFiles({ store: directory ? createDiskStore(join(directory.folder, 'files')) : createMemoryStore(), log })
+    const orphans = files.store.removeOrphans((id) => connection.document(id) !== undefined)
+    if (orphans > 0) log.info('removed stored files that no document names', { count: orphans })
     const writer = createWriter({
       connection,
       catalog,
@@ -94,6 +102,7 @@ export async function openEngine(options: EngineOptions) {
         checkDocument: (table, document) => checkDocument(catalog, table, document),
       },
       onCommit(commit) {
+        files.noticeCommit(commit)
         try {
           live.publish(commit)
           scheduler.noticeCommit(commit)
@@ -103,7 +112,10 @@ export async function openEngine(options: EngineOptions) {
         }
       },
       turn: directory ? eventLoopTurn : null,
-      afterBatch: () => checkpointer.afterBatch(),
+      afterBatch() {
+        files.afterBatch()
+        checkpointer.afterBatch()
+      },
       detached: (work) => executionStorage().exit(work),
     })
     const snapshots = createSnapshots({
@@ -121,7 +133,20 @@ export async function openEngine(options: EngineOptions) {
       parts: () => ({ catalog, registry, writer, sequence, live }),
     })
     const registry = createRegistry({ ...options.functions.modules, ...deployment.modules })
-    const core = createCore({ registry, writer, snapshots, now: () => clock.now() })
+    const adminKey = loadAdminKey(directory?.folder ?? null, systemRandom)
+    let servedAt: string | null = null
+    const storage = createStorageCalls({
+      files,
+      urls: createFileUrls({
+        adminKey,
+        now: () => clock.now(),
+        randomBytes: (length) => random.bytes(length),
+        origin: () => env['CONVEX_CLOUD_URL'] ?? servedAt,
+      }),
+      mutate: async (body) => (await writer.mutate(async (tx) => body(tx))).value,
+      read: (body) => snapshots.with(async (snapshot) => body(snapshot.transaction())),
+    })
+    const core = createCore({ registry, writer, snapshots, storage, now: () => clock.now() })
     core.useRunner(
       createRunner({
         catalog,
@@ -162,11 +187,16 @@ export async function openEngine(options: EngineOptions) {
       log,
       directory,
       stats: writer.stats,
-      adminKey: loadAdminKey(directory?.folder ?? null, systemRandom),
+      adminKey,
+      storage,
       verifyToken,
       writer,
       deployment,
       lastTs: sequence.lastTs,
+      /** Where clients reach this backend, for URLs of stored files. `CONVEX_CLOUD_URL` in the environment goes first. */
+      serveAt(url: string): void {
+        servedAt = url
+      },
       /** Moves the engine's own idea of "now" ahead. */
       advanceClock(ms: number): void {
         offsetMs += Math.max(0, ms)

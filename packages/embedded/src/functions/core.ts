@@ -12,6 +12,7 @@ import type { HttpHandler } from './http-action.ts'
 import type { FunctionKind, Handler, RegisteredFunction, Registry } from './registry.ts'
 import type { Outcome, Runner } from './runner.ts'
 import { createSyscalls } from '../syscalls/dispatch.ts'
+import type { StorageCalls } from '../syscalls/storage.ts'
 
 export interface CallOptions {
   identity: JsonObject | null
@@ -36,6 +37,7 @@ export interface CoreDeps {
   registry: Registry
   writer: Writer
   snapshots: Snapshots
+  storage: StorageCalls
   now(): number
 }
 
@@ -144,6 +146,7 @@ export function createCore(deps: CoreDeps) {
     fn.kind === 'query' ? query(fn, args, options) : fn.kind === 'mutation' ? mutate(fn, args, options) : act(fn, args, options)
 
   const syscalls: Syscalls = createSyscalls({
+    storage: deps.storage,
     resolve: (path, kinds) => resolve(path, kinds, true),
     async runNested(parent: Execution, fn, args) {
       const tx = parent.tx

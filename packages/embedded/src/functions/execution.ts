@@ -37,6 +37,8 @@ export interface Execution {
 export interface Syscalls {
   sync(execution: Execution, op: string, args: Json): Json
   async(execution: Execution, op: string, args: Json): Promise<Json>
+  /** Calls whose arguments and results are objects of JavaScript, not JSON. */
+  js(execution: Execution, op: string, args: Record<string, unknown>): Promise<unknown>
 }
 
 const STORAGE = Symbol.for('mission-control.embedded.execution')

@@ -1,5 +1,5 @@
 /* eslint-disable @typescript-eslint/no-explicit-any -- documents without a data model */
-import { actionGeneric, mutationGeneric, queryGeneric } from 'convex/server'
+import { actionGeneric, createFunctionHandle, makeFunctionReference, mutationGeneric, queryGeneric } from 'convex/server'
 import { ConvexError, v } from 'convex/values'
 import { describe, expect, it } from 'vitest'
 import { createTestClock, createTestRandom, inMemory } from '../../test/fixtures/backend.ts'
@@ -41,7 +41,7 @@ const f = {
       throw new ConvexError({ code: 'NO', big: 5n })
     },
   }),
-  storage: queryGeneric({ args: {}, handler: (ctx) => ctx.storage.getUrl('x' as any) }),
+  handle: queryGeneric({ args: {}, handler: () => createFunctionHandle(makeFunctionReference<'query'>('f:time')) }),
   forwards: actionGeneric({ args: {}, handler: (ctx) => ctx.runQuery('f:refuses' as any, {}) }),
   snapshots: mutationGeneric({ args: {}, handler: async (ctx) => ctx.db.insert('anything', { k: undefined, n: null } as any) }),
 }
@@ -95,7 +95,7 @@ describe('executions', () => {
 
   it('say what is not supported', async () => {
     const backend = await inMemory({ functions })
-    await expect(backend.query('f:storage', {})).rejects.toThrow('not supported by the embedded backend: 1.0/storageGetUrl')
+    await expect(backend.query('f:handle', {})).rejects.toThrow('not supported by the embedded backend: 1.0/createFunctionHandle')
     await expect(backend.query('f:missing', {})).rejects.toThrow("Could not find function for 'f:missing'")
     await expect(backend.mutation('f:time', {})).rejects.toThrow(
       'Trying to execute f:time as mutation, but it is defined as query.',

@@ -60,7 +60,10 @@ export function installGlobal(): void {
     },
     jsSyscall(op: string, args: unknown): unknown {
       if (previous && !currentExecution()) return previous.jsSyscall(op, args)
-      throw new Error(`not supported by the embedded backend: ${op}`)
+      const execution = required(op)
+      return execution.syscalls.js(execution, op, args as Record<string, unknown>).catch((error: unknown) => {
+        throw error instanceof FunctionError ? new Error(error.message, { cause: error }) : error
+      })
     },
     now,
     random: () => currentExecution()?.random() ?? systemRandom.next(),

@@ -10,6 +10,7 @@ import { MAX_BODY_BYTES } from './body.ts'
 import { bind, type Listening, type ListenOptions } from './bind.ts'
 import { checkSource } from './guard.ts'
 import { route, type Reply } from './routes.ts'
+import { serveStorage } from './storage.ts'
 
 const CORS_MAX_AGE_S = 86_400
 const CLOSE_GOING_AWAY = 1001
@@ -34,15 +35,13 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
           ? authorizeAdmin(engine.adminKey, parameter)
           : authorizeHeader(engine, request.headers.authorization)
       }
-      reply = await route({ engine, instanceName, request, url, principal })
+      if (origin !== null) allowOrigin(response, origin)
+      const stored = await serveStorage(engine, request, response, url)
+      if (stored === 'sent') return
+      reply = stored ?? (await route({ engine, instanceName, request, url, principal }))
     } catch (error) {
       if (request.destroyed && !request.complete) return // the client hung up while it was sending
       reply = errorReply(engine, error)
-    }
-    if (origin !== null) {
-      response.setHeader('access-control-allow-origin', origin)
-      response.setHeader('access-control-allow-credentials', 'true')
-      response.setHeader('vary', 'Origin')
     }
     if (reply.download) await download(engine, response, reply.download)
     else send(request, response, reply)
@@ -111,6 +110,12 @@ async function download(
     const { status, body } = errorReply(engine, error)
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   }
+}
+
+function allowOrigin(response: ServerResponse, origin: string): void {
+  response.setHeader('access-control-allow-origin', origin)
+  response.setHeader('access-control-allow-credentials', 'true')
+  response.setHeader('vary', 'Origin')
 }
 
 function preflight(request: IncomingMessage, response: ServerResponse, origin: string | null): void {

@@ -40,6 +40,8 @@ export interface Catalog {
 /** Scheduled functions and cron state are documents too, so that reads of them are tracked like any other read. */
 export const SCHEDULED = '_scheduled_functions'
 export const CRONS = '_crons'
+/** Stored files; their contents lie beside the database. */
+export const STORAGE = '_storage'
 const JOB_INDEXES = [
   { name: 'by_due', fields: ['state.kind', 'scheduledTime'] },
   { name: 'by_completed', fields: ['state.kind', 'completedTime'] },
@@ -47,6 +49,7 @@ const JOB_INDEXES = [
 const SYSTEM_TABLES: readonly (TableDefinition & { number: number })[] = [
   { number: 1, name: SCHEDULED, indexes: JOB_INDEXES, documentType: null },
   { number: 2, name: CRONS, indexes: JOB_INDEXES, documentType: null },
+  { number: 3, name: STORAGE, indexes: [], documentType: null },
 ]
 export const FORMAT = '1' // of the database file; a change that older code cannot read raises it
 const MAX_PROBLEMS_LISTED = 20 // documents named when a schema is refused; the rest is counted

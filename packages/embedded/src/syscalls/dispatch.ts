@@ -13,8 +13,10 @@ import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import * as documents from './documents.ts'
 import * as queries from './queries.ts'
 import { cancel, schedule } from './scheduling.ts'
+import type { StorageCalls } from './storage.ts'
 
 export interface SyscallDeps {
+  storage: StorageCalls
   /** Finds a function for a call from inside: internal ones included. Throws when there is none. */
   resolve(path: string, kinds: readonly FunctionKind[]): Promise<RegisteredFunction>
   /** Runs a nested query or mutation in the caller's transaction. */
@@ -99,6 +101,7 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
         return deps.runTopLevel(execution, fn, args['args']!)
       }
       default:
+        if (op.startsWith('1.0/storage')) return deps.storage.call(execution, op, args)
         throw new NotSupportedError(op)
     }
   }
@@ -126,10 +129,16 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
           throw new NotSupportedError(op)
       }
     },
+    js(execution, op, args) {
+      checkOpen(execution)
+      return deps.storage.callWithBlob(execution, op, args)
+    },
     async async(execution, op, args) {
       checkOpen(execution)
       try {
         if (op === '1.0/runUdf') return await exclusively(execution, () => runUdf(execution, args as JsonObject))
+        // Writes its content first: a nested mutation that began meanwhile would take the document into its savepoint.
+        if (op === '1.0/storageStore') return await exclusively(execution, () => call(execution, op, args as JsonObject))
         while (execution.child) await execution.child
         checkOpen(execution)
         return await call(execution, op, args as JsonObject)

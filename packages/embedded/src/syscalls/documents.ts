@@ -1,6 +1,6 @@
 /** Syscalls on single documents: get, insert, patch, replace, delete, normalizeId. */
 import { FunctionError, NotSupportedError } from '../errors.ts'
-import { CRONS, SCHEDULED, type TableInfo } from '../storage/catalog.ts'
+import { CRONS, SCHEDULED, STORAGE, type TableInfo } from '../storage/catalog.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import { tableNumberOf } from '../values/ids.ts'
 import { isObject, isUndefinedMarker, typeOf, type Json, type JsonObject } from '../values/json.ts'
@@ -70,10 +70,10 @@ export function normalizeId(tx: Transaction | null, args: { table: string; idStr
   return { id: table && table.number === number ? args.idString : null }
 }
 
-/** Cron state is the engine's own; only scheduled functions are readable through `db.system`. */
+/** Cron state is the engine's own; only scheduled functions and stored files are readable through `db.system`. */
 export function visible(table: TableInfo): boolean {
   if (table.name === CRONS) throw new NotSupportedError(`the system table ${table.name}`)
-  return !table.system || table.name === SCHEDULED
+  return !table.system || table.name === SCHEDULED || table.name === STORAGE
 }
 
 function resolve(tx: Transaction, args: IdArgs, method: string): { id: string; table: TableInfo } {
