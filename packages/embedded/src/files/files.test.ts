@@ -36,8 +36,9 @@ const files = {
   storeInChild: internalMutationGeneric({
     args: {},
     handler: async (ctx) => {
+      const own = ctx.storage.store(new Blob([new Uint8Array(4_000_000)]))
+      await new Blob(['x']).arrayBuffer() // now its content is being written
       const child = ctx.runMutation(makeFunctionReference<'mutation'>('files:store'), { text: 'child', fail: true })
-      const own = ctx.storage.store(new Blob(['own']))
       await child.catch(() => {})
       return own
     },
