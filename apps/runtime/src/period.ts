@@ -126,6 +126,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     ...deps,
     host: deps.agentHost,
     intervalMs: settings.agentSyncIntervalMs,
+    isBusy: (slug) => delivery.worksFor(slug),
     onRoster: (roster) => heartbeats.setRoster(roster),
   })
 

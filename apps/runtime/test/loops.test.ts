@@ -508,6 +508,26 @@ describe('agents', () => {
     await h.stop()
   })
 
+  it('removes an agent only when its turn has ended', async () => {
+    const h = createHarness()
+    h.brain.roster = [agent(1), agent(2)]
+    h.turns.auto = null
+    await h.start()
+    const row = h.brain.add('agent2/t1', 'hello')
+    await h.clock.settle()
+    expect(row.item.state).toBe('claimed')
+    h.host.log.length = 0
+    h.brain.roster = [agent(1)]
+    h.brain.setSignals({ rosterVersion: 2 })
+    await h.clock.advance(5_000)
+    expect(h.host.log).toEqual([])
+    expect(h.loops.period()?.sync.status()).toMatchObject({ counts: { removed: 0, failed: 0 } })
+    for (const turn of h.turns.running.values()) turn.reply('done')
+    await h.clock.advance(60_000)
+    expect(h.host.log).toEqual(['remove agent2'])
+    await h.stop()
+  })
+
   it('is not stopped by one bad agent, says so, and comes round when it is repaired', async () => {
     const h = createHarness()
     h.host.bad.add('agent2')

@@ -154,7 +154,7 @@ describe('the runtime with the embedded backend and a gateway', () => {
     world.gate('g').release()
     await world.post('@writer [[say:next]]')
     expect(await world.replies(1)).toEqual(['next'])
-    expect(world.gateway.turns.at(-1)?.prompt).toContain('Earlier text is void')
+    expect(world.gateway.turns.at(-1)?.prompt).toContain('Earlier requests are void')
   })
 
   it('says nothing but check-ins while idle', async () => {

@@ -26,6 +26,8 @@ export interface AgentSyncDeps {
   readonly conditions: Conditions
   /** Longest pause between two tries after a failure, ms. */
   readonly intervalMs: number
+  /** Whether a turn of this agent may be running: its removal waits. */
+  isBusy(slug: string): boolean
   onRoster(roster: readonly RosterEntry[]): void
 }
 
@@ -95,7 +97,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
     }
   }
 
-  function finished({ counts, errors, gatewayMissing, rosterVersion, roster }: SyncResult): void {
+  function finished({ counts, errors, postponed, gatewayMissing, rosterVersion, roster }: SyncResult): void {
     if (!gatewayMissing) hosted = new Set(roster.map(({ slug }) => slug).filter((slug) => !errors.has(slug)))
     const lastError =
       [...errors].map(([slug, reason]) => `${slug}: ${reason}`).join('; ') ||
@@ -113,7 +115,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
     else log.info(line, 'agent sync')
     conditions.set('agents', errors.size > 0 ? `${errors.size} agent(s) could not be synchronised: ${lastError ?? ''}` : null)
     // Without a gateway there is nothing to retry: its coming up asks for another look.
-    if (errors.size > 0) {
+    if (errors.size > 0 || postponed.length > 0) {
       failures += 1
       dirty = true
     } else failures = 0

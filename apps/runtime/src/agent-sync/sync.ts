@@ -22,6 +22,8 @@ export interface SyncResult {
   /** Per slug, one sentence. */
   readonly errors: ReadonlyMap<string, string>
   /** The gateway could not be asked: its part is still to do. */
+  /** To be removed as soon as their turns have ended. */
+  readonly postponed: readonly string[]
   readonly gatewayMissing: boolean
 }
 
@@ -31,12 +33,14 @@ export interface SyncOptions {
   /** Statuses the backend was told before; updated by this pass. */
   readonly reported: Map<string, string>
   readonly dryRun?: boolean
+  /** Whether a turn of this agent may be running. */
+  readonly isBusy?: (slug: string) => boolean
   /** Called as soon as the roster is known. */
   readonly onRoster?: (roster: readonly RosterEntry[]) => void
 }
 
 export async function syncAgents(
-  { brain, host, reported, dryRun = false, onRoster }: SyncOptions,
+  { brain, host, reported, dryRun = false, isBusy = () => false, onRoster }: SyncOptions,
   signal: AbortSignal,
 ): Promise<SyncResult> {
   const { version, agents: roster } = await readRoster(brain, signal)
@@ -45,10 +49,15 @@ export async function syncAgents(
   const hosted = await host.list(signal)
   const plan = planSync(roster, hosted, [...applied.values()], host)
   const errors = new Map<string, string>()
+  // A gateway that is killed after an agent was removed in mid-turn does not start again (seen on OpenClaw 2026.9.6). The turn is
+  // being stopped already: the removal waits for it.
+  const postponed = plan.remove.filter(isBusy)
   if (!dryRun) {
     await writeFiles(plan, { brain, host, applied, errors }, signal)
     await putAgents(plan, host, errors, signal)
-    for (const slug of plan.remove) await attempt(slug, errors, () => host.remove(slug, signal), signal)
+    for (const slug of plan.remove.filter((one) => !postponed.includes(one))) {
+      await attempt(slug, errors, () => host.remove(slug, signal), signal)
+    }
     await host.writeApplied(stillApplied(roster, applied, plan, hosted, errors))
     await report(roster, { brain, reported, errors, hosted: hosted !== null }, signal)
   }
@@ -56,11 +65,11 @@ export async function syncAgents(
   const counts: SyncCounts = {
     added: plan.added.length - failedOf(plan.added),
     updated: plan.updated.length - failedOf(plan.updated),
-    removed: plan.remove.length - failedOf(plan.remove),
+    removed: plan.remove.length - postponed.length - failedOf(plan.remove),
     unchanged: plan.unchanged,
     failed: errors.size,
   }
-  return { rosterVersion: version, roster, plan, counts, errors, gatewayMissing: hosted === null }
+  return { rosterVersion: version, roster, plan, counts, errors, postponed, gatewayMissing: hosted === null }
 }
 
 interface Work {

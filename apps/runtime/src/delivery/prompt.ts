@@ -62,7 +62,7 @@ function notes(item: ClaimedItem): string[] {
   return [
     ...(voidEarlier
       ? [
-          '## Earlier text is void\nAn earlier turn here was stopped. Text from before this message that nobody answered is void: do not act on it.',
+          '## Earlier requests are void\nAn earlier turn here was stopped. Requests in earlier turns of this conversation that got no answer are void: do not act on them. Everything quoted below stands.',
         ]
       : []),
     ...(effectsDone.length > 0

@@ -42,6 +42,8 @@ export interface Delivery {
    */
   withRoom(claim: () => Promise<ClaimedItem | null>): Promise<boolean>
   held(): { id: string; fence: number }[]
+  /** Whether a turn of this agent may be running. */
+  worksFor(slug: string): boolean
   /**
    * Ends these claims because the backend says so: their turns, or the telling of a result it does not take. A later claim of the
    * same item goes on.
@@ -232,6 +234,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       }
       return true
     },
+    worksFor: (slug) => [...held.values()].some(({ item }) => item.agent.slug === slug),
     held: () => [...held.values()].map(({ item: { id, fence } }) => ({ id, fence })),
     stop(claims) {
       for (const { id, fence } of claims) {
