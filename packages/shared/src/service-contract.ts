@@ -54,7 +54,7 @@ export interface CheckInArgs extends ServiceCaller {
   announcedIntervalMs: number
 }
 export type CheckInResult =
-  /** Another runtime is active: abort everything, then say hello again. */
+  /** Another runtime may be active: let go of everything, say hello, and end turns only if somebody else is (decision 5). */
   | { superseded: true }
   | {
       superseded: false
