@@ -1,22 +1,16 @@
 /** Tasks as people handle them. */
 import { paginationOptsValidator, paginationResultValidator } from 'convex/server'
 import { v } from 'convex/values'
-import { LIMITS } from '@mission-control/shared/limits'
 import type { Doc } from './_generated/dataModel.js'
 import { memberMutation, memberQuery } from './lib/functions.js'
-import { now } from './lib/clock.js'
 import { getOwned } from './lib/owned.js'
-import { checkInteger, checkText } from './lib/text.js'
-import { nullable, oneOf, vActorType, vPartyType, vTaskStatus } from './lib/validators.js'
+import { nullable, oneOf, vActorType, vParty, vTaskStatus } from './lib/validators.js'
 import { pageWithin } from './lib/paging.js'
-import { recordActivity } from './model/activity.js'
 import { userActor } from './model/actors.js'
 import { assignParties, unassignParty } from './model/assign.js'
 import { listAssignments } from './model/assignments.js'
-import { subscribe } from './model/subscriptions.js'
-import { moveTask } from './model/tasks.js'
+import { createTask, moveTask } from './model/tasks.js'
 
-const vParty = v.object({ type: vPartyType, id: v.string() })
 const taskFields = {
   id: v.id('tasks'),
   title: v.string(),
@@ -46,27 +40,8 @@ const toTask = (task: Doc<'tasks'>) => ({
 export const create = memberMutation('member')({
   args: { title: v.string(), description: v.optional(v.string()), priority: v.optional(v.number()) },
   returns: v.id('tasks'),
-  handler: async (ctx, { title, description = '', priority = 3 }) => {
-    checkText('title', title, LIMITS.titleChars, { required: true })
-    checkText('description', description, LIMITS.descriptionChars)
-    checkInteger('priority', priority, 1, 5)
-    const actor = userActor(ctx.member)
-    const id = await ctx.db.insert('tasks', {
-      accountId: ctx.accountId,
-      title: title.trim(),
-      description,
-      status: 'inbox',
-      priority,
-      blockedReason: null,
-      createdByType: actor.type,
-      createdBy: actor.id,
-      createdByName: actor.name,
-      statusChangedAt: now(),
-      archivedAt: null,
-    })
-    await subscribe(ctx, { _id: id, accountId: ctx.accountId }, { type: 'user', id: actor.id })
-    await recordActivity(ctx, ctx.accountId, { type: 'task_created', actor, targetId: id, targetName: title, taskId: id })
-    return id
+  handler: async (ctx, { title, description, priority }) => {
+    return await createTask(ctx, ctx.accountId, userActor(ctx.member), { title, description, priority })
   },
 })
 
@@ -80,15 +55,14 @@ export const get = memberQuery('member')({
   },
 })
 
-/** Tasks in one status, newest first. */
+/** Tasks in one status: higher priority first, then the newest change of status. */
 export const list = memberQuery('member')({
   args: { status: vTaskStatus, paginationOpts: paginationOptsValidator },
   returns: paginationResultValidator(vTask),
   handler: async (ctx, { status, paginationOpts }) => {
     const page = await ctx.db
       .query('tasks')
-      .withIndex('by_account_status', (q) => q.eq('accountId', ctx.accountId).eq('status', status))
-      .order('desc')
+      .withIndex('by_account_status_rank', (q) => q.eq('accountId', ctx.accountId).eq('status', status))
       .paginate(pageWithin(paginationOpts))
     return { ...page, page: page.page.map(toTask) }
   },

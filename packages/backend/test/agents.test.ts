@@ -296,10 +296,17 @@ onEachEngine('a task', (open) => {
     expect(await world.ready()).toEqual([])
   })
 
-  it('is listed by status, newest first, page by page', async () => {
+  it('is listed by status, higher priority and then the newest first, page by page', async () => {
     const world = await createWorld(await open())
     const { accountId } = world
-    for (const title of ['a', 'b', 'c']) await world.ada.mutation(api.tasks.create, { accountId, title })
+    for (const [title, priority] of [
+      ['a', 3],
+      ['b', 3],
+      ['c', 2],
+    ] as const) {
+      await world.backend.advance(1)
+      await world.ada.mutation(api.tasks.create, { accountId, title, priority })
+    }
     const list = (cursor: string | null, numItems = 2) =>
       world.ada.query(api.tasks.list, { accountId, status: 'inbox', paginationOpts: { cursor, numItems } })
     const first = await list(null)

@@ -29,6 +29,20 @@ export type PartyType = (typeof PARTY_TYPES)[number]
 export const TOKEN_STATES = ['active', 'revoked', 'expired'] as const
 export type TokenState = (typeof TOKEN_STATES)[number]
 
+/** An invitation is answered once: accepted by the invited, revoked by an admin, or expired by the clock. */
+export const INVITATION_STATES = ['pending', 'accepted', 'revoked', 'expired'] as const
+export type InvitationState = (typeof INVITATION_STATES)[number]
+
+export const DOCUMENT_KINDS = ['file', 'folder'] as const
+export type DocumentKind = (typeof DOCUMENT_KINDS)[number]
+
+export const DOCUMENT_TYPES = ['deliverable', 'note', 'template', 'reference'] as const
+export type DocumentType = (typeof DOCUMENT_TYPES)[number]
+
+/** What usage is counted over. Both are of UTC. */
+export const USAGE_PERIODS = ['hour', 'day'] as const
+export type UsagePeriod = (typeof USAGE_PERIODS)[number]
+
 /** What people are told. The first five have the same causes as an agent's deliveries. */
 export const NOTIFICATION_TYPES = [
   'mention',
@@ -74,10 +88,18 @@ export type RuntimeCommand = (typeof RUNTIME_COMMANDS)[number]
 export const ACTIVITY_TYPES = [
   'account_created',
   'account_updated',
+  'account_deleting',
   'member_added',
+  'member_updated',
   'member_removed',
   'member_role_changed',
+  'ownership_transferred',
+  'invitation_created',
+  'invitation_accepted',
+  'invitation_revoked',
+  'invitation_expired',
   'service_token_created',
+  'service_token_rotated',
   'service_token_revoked',
   'service_token_expired',
   'agent_created',
@@ -91,7 +113,21 @@ export const ACTIVITY_TYPES = [
   'task_assigned',
   'task_unassigned',
   'message_created',
+  'message_edited',
+  'message_deleted',
+  'attachment_added',
+  'attachment_removed',
+  'subscription_changed',
+  'document_created',
+  'document_updated',
+  'document_moved',
+  'document_deleted',
+  'document_restored',
+  'response_requested',
+  'standup_written',
+  'budget_reached',
   'runtime_status_changed',
+  'runtime_commanded',
   'delivery_dead',
   'delivery_redriven',
   'delivery_stopped',

@@ -11,6 +11,17 @@ export const LIMITS = {
   mentionsPerMessage: 50,
   assigneesPerTask: 50,
   tokensPerAccount: 50,
+  membersPerAccount: 1_000, // all of them leave in the first transaction of an account's deletion
+  invitationsPerAccount: 200, // pending ones
+  labelsPerTask: 20,
+  labelChars: 50,
+  attachmentsPerMessage: 10,
+  attachmentBytes: 20_000_000,
+  documentBytes: 900_000, // UTF-8; a Convex document holds 1 MiB. Larger contents are attachments
+  documentDepth: 10, // folders inside each other
+  boardColumn: 20, // tasks of the first page of a column
+  searchResults: 50,
+  timeZoneChars: 64,
   responseRequestRecipients: 10,
   responseRequestChars: 1_000,
   /** What one claimed item may carry to the runtime, in bytes of JSON. A prompt larger than this helps no model. */

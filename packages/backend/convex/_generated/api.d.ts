@@ -11,9 +11,12 @@
 import type * as accounts from "../accounts.js";
 import type * as activities from "../activities.js";
 import type * as agents from "../agents.js";
+import type * as attachments from "../attachments.js";
 import type * as crons from "../crons.js";
 import type * as deliveries from "../deliveries.js";
+import type * as documents from "../documents.js";
 import type * as fanOut from "../fanOut.js";
+import type * as invitations from "../invitations.js";
 import type * as lib_clock from "../lib/clock.js";
 import type * as lib_errors from "../lib/errors.js";
 import type * as lib_functions from "../lib/functions.js";
@@ -48,6 +51,7 @@ import type * as model_mentions from "../model/mentions.js";
 import type * as model_notices from "../model/notices.js";
 import type * as model_presence from "../model/presence.js";
 import type * as model_queue from "../model/queue.js";
+import type * as model_rank from "../model/rank.js";
 import type * as model_recipients from "../model/recipients.js";
 import type * as model_reply from "../model/reply.js";
 import type * as model_retention from "../model/retention.js";
@@ -63,18 +67,25 @@ import type * as model_thread from "../model/thread.js";
 import type * as model_tokens from "../model/tokens.js";
 import type * as notifications from "../notifications.js";
 import type * as runtimes from "../runtimes.js";
+import type * as search from "../search.js";
+import type * as seed from "../seed.js";
 import type * as service_agents from "../service/agents.js";
 import type * as service_contract from "../service/contract.js";
 import type * as service_heartbeats from "../service/heartbeats.js";
 import type * as service_messages from "../service/messages.js";
 import type * as service_notifications from "../service/notifications.js";
 import type * as service_runtime from "../service/runtime.js";
+import type * as service_tools from "../service/tools.js";
 import type * as serviceTokens from "../serviceTokens.js";
+import type * as standup from "../standup.js";
+import type * as subscriptions from "../subscriptions.js";
 import type * as sweeps from "../sweeps.js";
+import type * as tables_documents from "../tables/documents.js";
 import type * as tables_lanes from "../tables/lanes.js";
 import type * as tables_people from "../tables/people.js";
 import type * as tables_work from "../tables/work.js";
 import type * as tasks from "../tasks.js";
+import type * as usage from "../usage.js";
 
 import type {
   ApiFromModules,
@@ -86,9 +97,12 @@ declare const fullApi: ApiFromModules<{
   accounts: typeof accounts;
   activities: typeof activities;
   agents: typeof agents;
+  attachments: typeof attachments;
   crons: typeof crons;
   deliveries: typeof deliveries;
+  documents: typeof documents;
   fanOut: typeof fanOut;
+  invitations: typeof invitations;
   "lib/clock": typeof lib_clock;
   "lib/errors": typeof lib_errors;
   "lib/functions": typeof lib_functions;
@@ -123,6 +137,7 @@ declare const fullApi: ApiFromModules<{
   "model/notices": typeof model_notices;
   "model/presence": typeof model_presence;
   "model/queue": typeof model_queue;
+  "model/rank": typeof model_rank;
   "model/recipients": typeof model_recipients;
   "model/reply": typeof model_reply;
   "model/retention": typeof model_retention;
@@ -138,18 +153,25 @@ declare const fullApi: ApiFromModules<{
   "model/tokens": typeof model_tokens;
   notifications: typeof notifications;
   runtimes: typeof runtimes;
+  search: typeof search;
+  seed: typeof seed;
   "service/agents": typeof service_agents;
   "service/contract": typeof service_contract;
   "service/heartbeats": typeof service_heartbeats;
   "service/messages": typeof service_messages;
   "service/notifications": typeof service_notifications;
   "service/runtime": typeof service_runtime;
+  "service/tools": typeof service_tools;
   serviceTokens: typeof serviceTokens;
+  standup: typeof standup;
+  subscriptions: typeof subscriptions;
   sweeps: typeof sweeps;
+  "tables/documents": typeof tables_documents;
   "tables/lanes": typeof tables_lanes;
   "tables/people": typeof tables_people;
   "tables/work": typeof tables_work;
   tasks: typeof tasks;
+  usage: typeof usage;
 }>;
 
 /**

@@ -24,6 +24,10 @@ export const vRuntimeCommand = oneOf(enums.RUNTIME_COMMANDS)
 export const vActivityType = oneOf(enums.ACTIVITY_TYPES)
 export const vNotificationType = oneOf(enums.NOTIFICATION_TYPES)
 export const vTokenState = oneOf(enums.TOKEN_STATES)
+export const vInvitationState = oneOf(enums.INVITATION_STATES)
+export const vDocumentKind = oneOf(enums.DOCUMENT_KINDS)
+export const vDocumentType = oneOf(enums.DOCUMENT_TYPES)
+export const vUsagePeriod = oneOf(enums.USAGE_PERIODS)
 /** Who can be assigned, subscribed or mentioned. */
 export const vPartyType = oneOf(enums.PARTY_TYPES)
 
@@ -34,6 +38,29 @@ export const vPermissions = v.object({
   canRequestResponses: v.boolean(),
   canReview: v.boolean(),
   canMarkDone: v.boolean(),
+})
+
+/** Somebody who can be assigned, subscribed, mentioned or notified. */
+export const vParty = v.object({ type: vPartyType, id: v.string() })
+
+/** Caps; `null` for none. Money in millionths of a US dollar, so that sums stay exact. */
+export const vBudgets = v.object({
+  turnsPerHour: nullable(v.number()),
+  tokensPerDay: nullable(v.number()),
+  microUsdPerDay: nullable(v.number()),
+})
+/** Days that rows are kept after they ended. */
+export const vRetention = v.object({
+  deliveriesDays: v.number(),
+  activitiesDays: v.number(),
+  notificationsDays: v.number(),
+})
+/** A file beside a message or a document; its contents are in file storage. */
+export const vAttachment = v.object({
+  id: v.id('attachments'),
+  name: v.string(),
+  contentType: nullable(v.string()),
+  size: v.number(),
 })
 
 export const vVersions = v.object({ runtime: v.string(), openclaw: nullable(v.string()) })

@@ -1,11 +1,14 @@
 import type { UserIdentity } from 'convex/server'
 import { LIMITS } from '@mission-control/shared/limits'
 import type { MemberRole } from '@mission-control/shared/enums'
-import type { Id } from '../_generated/dataModel.js'
+import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { nameKey } from '../lib/text.js'
 import { recordActivity } from './activity.js'
 import { userActor } from './actors.js'
+
+export const NO_BUDGETS: Doc<'accounts'>['budgets'] = { turnsPerHour: null, tokensPerDay: null, microUsdPerDay: null }
+const DEFAULT_RETENTION: Doc<'accounts'>['retention'] = { deliveriesDays: 30, activitiesDays: 365, notificationsDays: 90 }
 
 /** An account with its owner and its signals row. */
 export async function createAccount(ctx: MutationCtx, identity: UserIdentity, name: string): Promise<Id<'accounts'>> {
@@ -16,6 +19,11 @@ export async function createAccount(ctx: MutationCtx, identity: UserIdentity, na
     agentLimit: LIMITS.agentsPerAccount,
     leadAgentId: null,
     createdBy: userId,
+    timeZone: 'UTC',
+    permissionDefaults: {},
+    budgets: NO_BUDGETS,
+    retention: DEFAULT_RETENTION,
+    deletingAt: null,
   })
   await ctx.db.insert('signals', {
     accountId,

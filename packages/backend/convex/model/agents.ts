@@ -6,6 +6,7 @@ import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
 import { checkInteger, checkText, nameKey } from '../lib/text.js'
 import { sha256Hex } from '../lib/tokens.js'
+import { NO_BUDGETS } from './accounts.js'
 import type { Actor } from './actors.js'
 import { recordActivity } from './activity.js'
 import { setPresence } from './presence.js'
@@ -36,6 +37,12 @@ const DEFAULT_PERMISSIONS: Permissions = {
   canReview: false,
   canMarkDone: false,
 }
+/** Product default, account, agent: the later layer wins, key by key. Pure. */
+export const effectivePermissions = (
+  account: Pick<Doc<'accounts'>, 'permissionDefaults'>,
+  overrides: Partial<Permissions>,
+): Permissions => ({ ...DEFAULT_PERMISSIONS, ...account.permissionDefaults, ...overrides })
+
 const EMPTY_PROFILE: Profile = { soul: '', identity: '', user: '' }
 
 const profileHash = ({ soul, identity, user }: Profile): string => sha256Hex(JSON.stringify([soul, identity, user])).slice(0, 16)
@@ -71,10 +78,13 @@ export async function createAgent(
     name: fields.name.trim(),
     nameKey: nameKey(fields.name),
     role: fields.role ?? '',
+    icon: null,
+    budgets: NO_BUDGETS,
     model: fields.model ?? null,
     heartbeatMinutes: fields.heartbeatMinutes ?? LIMITS.heartbeatMinutesDefault,
     paused: false,
-    permissions: { ...DEFAULT_PERMISSIONS, ...fields.permissions },
+    permissionOverrides: fields.permissions ?? {},
+    permissions: effectivePermissions(account, fields.permissions ?? {}),
     profileHash: profileHash(profile),
   })
   await ctx.db.insert('agentProfiles', { accountId: account._id, agentId, ...profile })

@@ -43,6 +43,7 @@ export async function notify(ctx: MutationCtx, accountId: Id<'accounts'>, userId
     deliveryId: notice.deliveryId ?? null,
     key: notice.key ?? null,
     readAt: null,
+    counted: false,
   })
 }
 

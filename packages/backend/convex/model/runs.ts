@@ -23,6 +23,9 @@ export async function startRun(ctx: MutationCtx, item: Item, reconcile: boolean)
   await ctx.db.insert('agentRuns', {
     accountId: item.accountId,
     deliveryId: item._id,
+    agentId: item.agentId,
+    taskId: item.taskId,
+    turnCounted: false,
     fence: item.fence,
     epoch: item.claimedBy ?? 0,
     turn: item.turn,

@@ -6,13 +6,58 @@ import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { refuse } from '../lib/errors.js'
+import { checkInteger, checkText } from '../lib/text.js'
 import { recordActivity } from './activity.js'
 import type { Actor } from './actors.js'
 import { samePerson } from './actors.js'
 import { keepStatus, listAssignments } from './assignments.js'
 import { notify } from './notices.js'
+import { rankOf } from './rank.js'
+import { subscribe } from './subscriptions.js'
 import { sweep } from './sweep.js'
 import { tellAgents } from './tell.js'
+
+export interface NewTask {
+  readonly title: string
+  readonly description?: string | undefined
+  /** 1 (highest) to 5; 3 by default. */
+  readonly priority?: number | undefined
+}
+
+/**
+ * A task in the inbox; its creator follows it.
+ * @throws LIMIT | INVALID
+ */
+export async function createTask(
+  ctx: MutationCtx,
+  accountId: Id<'accounts'>,
+  actor: Actor,
+  { title, description = '', priority = 3 }: NewTask,
+): Promise<Id<'tasks'>> {
+  checkText('title', title, LIMITS.titleChars, { required: true })
+  checkText('description', description, LIMITS.descriptionChars)
+  checkInteger('priority', priority, 1, 5)
+  const taskId = await ctx.db.insert('tasks', {
+    accountId,
+    title: title.trim(),
+    description,
+    status: 'inbox',
+    priority,
+    blockedReason: null,
+    createdByType: actor.type,
+    createdBy: actor.id,
+    createdByName: actor.name,
+    statusChangedAt: now(),
+    archivedAt: null,
+    labels: [],
+    dueAt: null,
+    rank: rankOf(priority, now()),
+    assignees: [],
+  })
+  if (actor.type !== 'system') await subscribe(ctx, { _id: taskId, accountId }, { type: actor.type, id: actor.id })
+  await recordActivity(ctx, accountId, { type: 'task_created', actor, targetId: taskId, targetName: title.trim(), taskId })
+  return taskId
+}
 
 export interface TaskMoveRequest {
   readonly to: TaskStatus
@@ -45,6 +90,7 @@ export async function moveTask(ctx: MutationCtx, task: Doc<'tasks'>, request: Ta
     status: to,
     blockedReason: to === 'blocked' ? (reason?.trim() ?? null) : null,
     statusChangedAt: now(),
+    rank: rankOf(task.priority, now()),
     archivedAt: to === 'archived' ? now() : null,
   }
   await ctx.db.patch(task._id, patch)

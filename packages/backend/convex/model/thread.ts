@@ -38,6 +38,9 @@ export async function postMessage(ctx: MutationCtx, task: Doc<'tasks'>, message:
     mentionsAll: all,
     deliveryId: message.deliveryId ?? null,
     key: message.key ?? null,
+    attachments: [],
+    editedAt: null,
+    deletedAt: null,
   })
   if (author.type !== 'system') await subscribe(ctx, task, { type: author.type, id: author.id })
   for (const party of mentions) await subscribe(ctx, task, party)

@@ -11,6 +11,7 @@ import {
   vRuntimeRole,
   vRuntimeStatus,
   vUsage,
+  vUsagePeriod,
   vVersions,
 } from '../lib/validators.js'
 
@@ -123,9 +124,13 @@ export const laneTables = {
   agentRuns: defineTable({
     accountId: v.id('accounts'),
     deliveryId: v.id('deliveries'),
+    agentId: v.id('agents'),
+    taskId: nullable(v.id('tasks')),
     fence: v.number(),
     epoch: v.number(),
     turn: v.number(),
+    /** Counted by its claim already, because a cap on turns had to be kept. */
+    turnCounted: v.boolean(),
     reconcile: v.boolean(),
     outcome: vRunOutcome,
     reason: nullable(v.string()),
@@ -148,6 +153,38 @@ export const laneTables = {
     n: v.number(),
     text: v.string(),
   }).index('by_delivery', ['accountId', 'deliveryId', 'fence', 'n']),
+
+  /** What a turn created through tools, so that a repeated or recovered turn does not create it again. */
+  effects: defineTable({
+    accountId: v.id('accounts'),
+    deliveryId: v.id('deliveries'),
+    /** SHA-256 of the tool and its arguments. */
+    key: v.string(),
+    n: v.number(),
+    /** Fence and boot of the gateway that the newest execution or take-over ran under. */
+    pass: v.string(),
+    callId: v.string(),
+    tool: v.string(),
+    /** One line for the prompt of a later attempt. */
+    summary: v.string(),
+    /** JSON. */
+    result: v.string(),
+  }).index('by_delivery_key', ['accountId', 'deliveryId', 'key', 'n']),
+
+  /** Turns, tokens and money of an agent, or of the account (`agentId` null), in one hour or day of UTC. */
+  usage: defineTable({
+    accountId: v.id('accounts'),
+    agentId: nullable(v.id('agents')),
+    period: vUsagePeriod,
+    /** When the hour or day began. */
+    start: v.number(),
+    turns: v.number(),
+    inputTokens: v.number(),
+    outputTokens: v.number(),
+    microUsd: v.number(),
+  })
+    .index('by_account_agent_period', ['accountId', 'agentId', 'period', 'start'])
+    .index('by_account_start', ['accountId', 'start']),
 
   /** One row per broken invariant that the audit mended. There must be none. */
   laneRepairs: defineTable({

@@ -1,7 +1,16 @@
 /** Who may do what: accounts, their members and their service tokens. */
 import { defineTable } from 'convex/server'
 import { v } from 'convex/values'
-import { nullable, vMemberRole, vNotificationType, vTokenState } from '../lib/validators.js'
+import {
+  nullable,
+  vBudgets,
+  vInvitationState,
+  vMemberRole,
+  vNotificationType,
+  vPermissions,
+  vRetention,
+  vTokenState,
+} from '../lib/validators.js'
 
 export const peopleTables = {
   accounts: defineTable({
@@ -11,7 +20,17 @@ export const peopleTables = {
     agentLimit: v.number(),
     leadAgentId: nullable(v.id('agents')),
     createdBy: v.string(),
-  }),
+    /** IANA name: when the account's day begins and ends, for standups. */
+    timeZone: v.string(),
+    /** The account's layer of agent permissions: what it does not name is the product's default. */
+    permissionDefaults: vPermissions.partial(),
+    budgets: vBudgets,
+    retention: vRetention,
+    /** Set by its deletion: nobody is a member any more, and steps remove what is left. */
+    deletingAt: nullable(v.number()),
+  })
+    // A deletion that was interrupted is found again by the cron, which looks over all accounts.
+    .index('by_deletingAt', ['deletingAt']),
 
   memberships: defineTable({
     accountId: v.id('accounts'),
@@ -28,6 +47,44 @@ export const peopleTables = {
     .index('by_account_nameKey', ['accountId', 'nameKey'])
     // The one index beside the cron's that does not start with the account: "which accounts am I in" comes before any account.
     .index('by_user', ['userId']),
+
+  invitations: defineTable({
+    accountId: v.id('accounts'),
+    email: v.string(),
+    /** Lower case, what the identity's e-mail is compared with. */
+    emailKey: v.string(),
+    role: vMemberRole,
+    /** First 8 hex digits of the code's hash: finds the row; the whole hash is then compared in constant time. */
+    lookup: v.string(),
+    /** SHA-256 of the code, hex. The code itself is stored nowhere. */
+    hash: v.string(),
+    state: vInvitationState,
+    expiresAt: v.number(),
+    invitedBy: v.string(),
+    answeredBy: nullable(v.string()),
+    endedAt: nullable(v.number()),
+  })
+    .index('by_account_state', ['accountId', 'state'])
+    .index('by_account_email', ['accountId', 'emailKey', 'state'])
+    // Whoever accepts is not in the account yet, and the code does not name it.
+    .index('by_lookup', ['lookup']),
+
+  /** What a member does not want to hear of. No row: everything. */
+  preferences: defineTable({
+    accountId: v.id('accounts'),
+    userId: v.string(),
+    muted: v.array(vNotificationType),
+  }).index('by_account_user', ['accountId', 'userId']),
+
+  /**
+   * A member's unread notifications, counted. Written by scheduled mutations only: two turns that tell the same person must not
+   * conflict over one counter.
+   */
+  inboxes: defineTable({
+    accountId: v.id('accounts'),
+    userId: v.string(),
+    unread: v.number(),
+  }).index('by_account_user', ['accountId', 'userId']),
 
   serviceTokens: defineTable({
     accountId: v.id('accounts'),
@@ -61,7 +118,11 @@ export const peopleTables = {
     /** Set where a person is told once only: a second notice with the same key is dropped while the first is unread. */
     key: nullable(v.string()),
     readAt: nullable(v.number()),
+    /** Its part in `inboxes.unread` has been added. */
+    counted: v.boolean(),
   })
+    .index('by_account', ['accountId'])
     .index('by_account_user', ['accountId', 'userId'])
+    .index('by_account_user_read', ['accountId', 'userId', 'readAt'])
     .index('by_account_user_key', ['accountId', 'userId', 'key', 'readAt']),
 }

@@ -1,7 +1,24 @@
 /** What the team works on: agents, tasks and threads. */
 import { defineTable } from 'convex/server'
 import { v } from 'convex/values'
-import { nullable, vActivityType, vActorType, vAgentStatus, vPartyType, vPermissions, vTaskStatus } from '../lib/validators.js'
+import {
+  nullable,
+  vActivityType,
+  vActorType,
+  vAgentStatus,
+  vAttachment,
+  vBudgets,
+  vParty,
+  vPartyType,
+  vPermissions,
+  vTaskStatus,
+} from '../lib/validators.js'
+
+/** Tasks of a standup: how many there are, and the first of them by name. */
+const vTaskLines = v.object({
+  count: v.number(),
+  first: v.array(v.object({ id: v.id('tasks'), title: v.string(), detail: nullable(v.string()) })),
+})
 
 export const workTables = {
   agents: defineTable({
@@ -10,10 +27,16 @@ export const workTables = {
     name: v.string(),
     nameKey: v.string(),
     role: v.string(),
+    /** A name of the dashboard's icon set, or `null`. */
+    icon: nullable(v.string()),
     model: nullable(v.string()),
     heartbeatMinutes: v.number(),
     paused: v.boolean(),
+    /** The agent's own layer: what it does not name comes from the account's defaults. */
+    permissionOverrides: vPermissions.partial(),
+    /** What holds: default, account and agent merged. Kept in step with all three, because an index needs it. */
     permissions: vPermissions,
+    budgets: vBudgets,
     /** Hash of the agentProfiles row, so that the roster needs not read 150 kB per agent. */
     profileHash: v.string(),
   })
@@ -51,7 +74,34 @@ export const workTables = {
     createdByName: v.string(),
     statusChangedAt: v.number(),
     archivedAt: nullable(v.number()),
-  }).index('by_account_status', ['accountId', 'status']),
+    labels: v.array(v.string()),
+    dueAt: nullable(v.number()),
+    /** Place in its column: higher priority first, then the newest change of status. Lower comes first (model/rank.ts). */
+    rank: v.number(),
+    /** The same as its `assignments` rows, so that a board reads one row per task. */
+    assignees: v.array(vParty),
+  })
+    .index('by_account_status_rank', ['accountId', 'status', 'rank'])
+    .index('by_account_status_changed', ['accountId', 'status', 'statusChangedAt'])
+    .index('by_account_due', ['accountId', 'dueAt'])
+    .searchIndex('search_title', { searchField: 'title', filterFields: ['accountId', 'status'] })
+    .searchIndex('search_description', { searchField: 'description', filterFields: ['accountId', 'status'] }),
+
+  /** One row per task and label, because arrays cannot be indexed. */
+  taskLabels: defineTable({
+    accountId: v.id('accounts'),
+    taskId: v.id('tasks'),
+    label: v.string(),
+  })
+    .index('by_account_label', ['accountId', 'label'])
+    .index('by_account_task', ['accountId', 'taskId']),
+
+  /** Totals that must never be counted row by row: tasks per status. */
+  counters: defineTable({
+    accountId: v.id('accounts'),
+    key: v.string(),
+    value: v.number(),
+  }).index('by_account_key', ['accountId', 'key']),
 
   /** One row per task and assignee, because arrays cannot be indexed. `status` is the task's, kept in step with it. */
   assignments: defineTable({
@@ -79,9 +129,33 @@ export const workTables = {
     deliveryId: nullable(v.id('deliveries')),
     /** A caller's idempotency key. */
     key: nullable(v.string()),
+    attachments: v.array(vAttachment),
+    editedAt: nullable(v.number()),
+    /** Deleted: the text is gone, the row stays in its place. */
+    deletedAt: nullable(v.number()),
   })
     .index('by_account_task', ['accountId', 'taskId'])
-    .index('by_account_key', ['accountId', 'key']),
+    .index('by_account_key', ['accountId', 'key'])
+    .searchIndex('search_content', { searchField: 'content', filterFields: ['accountId', 'taskId'] }),
+
+  /** Uploaded files. One that belongs to no message and no document a day after its upload is removed. */
+  attachments: defineTable({
+    accountId: v.id('accounts'),
+    taskId: nullable(v.id('tasks')),
+    messageId: nullable(v.id('messages')),
+    documentId: nullable(v.id('documents')),
+    storageId: v.id('_storage'),
+    name: v.string(),
+    contentType: nullable(v.string()),
+    size: v.number(),
+    uploaderType: vActorType,
+    uploaderId: v.string(),
+    bound: v.boolean(),
+  })
+    .index('by_account_bound', ['accountId', 'bound'])
+    .index('by_account_message', ['accountId', 'messageId'])
+    // Over all accounts: a stored file belongs to whoever registered it first, and to nobody else.
+    .index('by_storage', ['storageId']),
 
   subscriptions: defineTable({
     accountId: v.id('accounts'),
@@ -105,5 +179,25 @@ export const workTables = {
     detail: nullable(v.string()),
   })
     .index('by_account', ['accountId'])
+    .index('by_account_type', ['accountId', 'type'])
+    .index('by_account_actor', ['accountId', 'actorId'])
+    .index('by_account_target', ['accountId', 'targetId'])
     .index('by_account_task', ['accountId', 'taskId']),
+
+  /** One row per account and day of its time zone, `YYYY-MM-DD`. */
+  standups: defineTable({
+    accountId: v.id('accounts'),
+    date: v.string(),
+    timeZone: v.string(),
+    from: v.number(),
+    until: v.number(),
+    done: vTaskLines,
+    inProgress: vTaskLines,
+    blocked: vTaskLines,
+    inReview: vTaskLines,
+    deadLetters: v.number(),
+    turns: v.number(),
+    tokens: v.number(),
+    microUsd: v.number(),
+  }).index('by_account_date', ['accountId', 'date']),
 }
