@@ -14,9 +14,10 @@ import {
   vTaskStatus,
 } from '../lib/validators.js'
 
-/** Tasks of a standup: how many there are, and the first of them by name. */
-const vTaskLines = v.object({
+/** Tasks of a standup: how many there are (`exact` false: at least so many), and the first of them by name. */
+export const vTaskLines = v.object({
   count: v.number(),
+  exact: v.boolean(),
   first: v.array(v.object({ id: v.id('tasks'), title: v.string(), detail: nullable(v.string()) })),
 })
 
@@ -83,7 +84,7 @@ export const workTables = {
   })
     .index('by_account_status_rank', ['accountId', 'status', 'rank'])
     .index('by_account_status_changed', ['accountId', 'status', 'statusChangedAt'])
-    .index('by_account_due', ['accountId', 'dueAt'])
+    .index('by_account_status_due', ['accountId', 'status', 'dueAt'])
     .searchIndex('search_title', { searchField: 'title', filterFields: ['accountId', 'status'] })
     .searchIndex('search_description', { searchField: 'description', filterFields: ['accountId', 'status'] }),
 
@@ -96,12 +97,19 @@ export const workTables = {
     .index('by_account_label', ['accountId', 'label'])
     .index('by_account_task', ['accountId', 'taskId']),
 
-  /** Totals that must never be counted row by row: tasks per status. */
+  /** Totals that must never be counted row by row: tasks per status. Only scheduled mutations write them (model/counters.ts). */
   counters: defineTable({
     accountId: v.id('accounts'),
     key: v.string(),
     value: v.number(),
   }).index('by_account_key', ['accountId', 'key']),
+
+  /** Changes that no counter has in it yet: two turns that each move a task must not conflict over one counter. */
+  counterChanges: defineTable({
+    accountId: v.id('accounts'),
+    key: v.string(),
+    by: v.number(),
+  }).index('by_account', ['accountId']),
 
   /** One row per task and assignee, because arrays cannot be indexed. `status` is the task's, kept in step with it. */
   assignments: defineTable({
