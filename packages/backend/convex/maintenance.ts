@@ -3,6 +3,7 @@ import { v } from 'convex/values'
 import { internalMutation } from './lib/functions.js'
 import { nullable } from './lib/validators.js'
 import { auditAccount, forEachAccount } from './model/audit.js'
+import { foldCounters as fold } from './model/counters.js'
 import { lapseExpired } from './model/lapse.js'
 import { retainAccount } from './model/retention.js'
 
@@ -50,6 +51,16 @@ export const retain = internalMutation({
   returns: v.null(),
   handler: async (ctx, { accountId }): Promise<null> => {
     await retainAccount(ctx, accountId)
+    return null
+  },
+})
+
+/** Not a cron: scheduled by every change that is counted. */
+export const foldCounters = internalMutation({
+  args: ofAccount,
+  returns: v.null(),
+  handler: async (ctx, { accountId }): Promise<null> => {
+    await fold(ctx, accountId)
     return null
   },
 })

@@ -8,8 +8,8 @@ import { nullable, oneOf, vActorType, vParty, vTaskStatus } from './lib/validato
 import { pageWithin } from './lib/paging.js'
 import { userActor } from './model/actors.js'
 import { assignParties, unassignParty } from './model/assign.js'
-import { listAssignments } from './model/assignments.js'
-import { createTask, moveTask } from './model/tasks.js'
+import { moveTask } from './model/taskMoves.js'
+import { createTask } from './model/tasks.js'
 
 const taskFields = {
   id: v.id('tasks'),
@@ -50,8 +50,7 @@ export const get = memberQuery('member')({
   returns: v.object({ ...taskFields, assignees: v.array(vParty) }),
   handler: async (ctx, { taskId }) => {
     const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
-    const rows = await listAssignments(ctx, task)
-    return { ...toTask(task), assignees: rows.map((row) => ({ type: row.assigneeType, id: row.assigneeId })) }
+    return { ...toTask(task), assignees: task.assignees }
   },
 })
 

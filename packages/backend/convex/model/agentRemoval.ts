@@ -1,5 +1,4 @@
 /** Removing an agent: its row goes at once, so that nothing new is enqueued; its lanes and assignments follow in steps. */
-import type { TaskStatus } from '@mission-control/shared/enums'
 import { internal } from '../_generated/api.js'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
@@ -7,11 +6,10 @@ import type { Actor } from './actors.js'
 import { SYSTEM } from './actors.js'
 import { recordActivity } from './activity.js'
 import { getProfile } from './agents.js'
-import { listAssignments } from './assignments.js'
+import { dropAssignee } from './assign.js'
 import { findPresence } from './presence.js'
 import { bump } from './signals.js'
 import { sweep } from './sweep.js'
-import { moveTask } from './tasks.js'
 
 /** Rows one step may remove. */
 const ROWS_PER_STEP = 50
@@ -39,22 +37,13 @@ export async function forgetAgentStep(ctx: MutationCtx, accountId: Id<'accounts'
     .query('assignments')
     .withIndex('by_account_assignee_status', (q) => q.eq('accountId', accountId).eq('assigneeId', agentId))
     .take(ROWS_PER_STEP)
-  for (const row of assignments) await dropAssignment(ctx, row)
+  for (const row of assignments) {
+    const task = await ctx.db.get(row.taskId)
+    if (task) await dropAssignee(ctx, task, { type: 'agent', id: agentId }, SYSTEM, 'Its only assignee was deleted.')
+    // A row that stayed would be read by every step to come.
+    if (await ctx.db.get(row._id)) await ctx.db.delete(row._id)
+  }
   if (subscriptions.length === ROWS_PER_STEP || assignments.length === ROWS_PER_STEP) {
     await ctx.scheduler.runAfter(0, internal.sweeps.forgetAgent, { accountId, agentId })
   }
-}
-
-async function dropAssignment(ctx: MutationCtx, row: Doc<'assignments'>): Promise<void> {
-  await ctx.db.delete(row._id)
-  const task = await ctx.db.get(row.taskId)
-  if (!task || (await listAssignments(ctx, task)).length > 0) return
-  const to = withoutAssignee(task.status)
-  if (to) await moveTask(ctx, task, { to, actor: SYSTEM, reason: 'Its only assignee was deleted.', tell: 'people' })
-}
-
-/** `assigned` and `in_progress` need somebody: the one falls back to the inbox, the other waits for a person. */
-function withoutAssignee(status: TaskStatus): TaskStatus | null {
-  if (status === 'assigned') return 'inbox'
-  return status === 'in_progress' ? 'blocked' : null
 }

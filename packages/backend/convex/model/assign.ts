@@ -1,4 +1,5 @@
 /** Giving tasks to people and agents, and taking them away. */
+import type { TaskStatus } from '@mission-control/shared/enums'
 import { LIMITS } from '@mission-control/shared/limits'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
@@ -7,39 +8,36 @@ import { findOwned } from '../lib/owned.js'
 import type { Actor, Party } from './actors.js'
 import { samePerson } from './actors.js'
 import { recordActivity } from './activity.js'
-import { listAssignments } from './assignments.js'
+import { changeAssignees } from './assignments.js'
 import { notify } from './notices.js'
 import { subscribe, unsubscribe } from './subscriptions.js'
-import { moveTask } from './tasks.js'
+import { moveTask } from './taskMoves.js'
 import { tellAgents } from './tell.js'
 
-/** @throws LIMIT | INVALID (archived or done) | NOT_FOUND (unknown assignee) */
+/**
+ * Adds assignees; those that already are stay. From the inbox the task moves to `assigned`.
+ * @param depth of what the assignment causes: 0 from people, one more than the turn that caused it otherwise
+ * @throws LIMIT | INVALID (archived or done) | NOT_FOUND (unknown assignee)
+ */
 export async function assignParties(
   ctx: MutationCtx,
   task: Doc<'tasks'>,
   actor: Actor,
   parties: readonly Party[],
+  depth = 0,
 ): Promise<Doc<'tasks'>> {
   if (task.status === 'archived' || task.status === 'done') refuse('INVALID', `The task is ${task.status}.`)
-  const before = await listAssignments(ctx, task)
+  const before = task.assignees
   const fresh = [...new Map(parties.map((party) => [`${party.type}:${party.id}`, party])).values()].filter(
-    (party) => !before.some((row) => row.assigneeType === party.type && row.assigneeId === party.id),
+    (party) => !before.some((one) => samePerson(one, party)),
   )
   if (fresh.length === 0) return task
   if (before.length + fresh.length > LIMITS.assigneesPerTask) {
     refuse('LIMIT', `A task may have ${LIMITS.assigneesPerTask} assignees.`)
   }
-  const agentIds: Id<'agents'>[] = []
-  for (const party of fresh) {
-    const known = await findParty(ctx, task.accountId, party)
-    if (known.agentId) agentIds.push(known.agentId)
-    await ctx.db.insert('assignments', {
-      accountId: task.accountId,
-      taskId: task._id,
-      assigneeType: party.type,
-      assigneeId: party.id,
-      status: task.status,
-    })
+  const known = await Promise.all(fresh.map((party) => findParty(ctx, task.accountId, party)))
+  const assigned = await changeAssignees(ctx, task, { add: fresh })
+  for (const { party, name } of known) {
     await subscribe(ctx, task, party)
     await recordActivity(ctx, task.accountId, {
       type: 'task_assigned',
@@ -47,29 +45,59 @@ export async function assignParties(
       targetId: task._id,
       targetName: task.title,
       taskId: task._id,
-      detail: known.name,
+      detail: name,
     })
     if (party.type === 'user' && !samePerson(party, actor)) {
       const title = `${actor.name} assigned "${task.title}" to you`
       await notify(ctx, task.accountId, party.id, { type: 'assignment', title, taskId: task._id })
     }
   }
-  const moved = task.status === 'inbox' ? await moveTask(ctx, task, { to: 'assigned', actor, tell: 'nobody' }) : task
+  const moved = task.status === 'inbox' ? await moveTask(ctx, assigned, { to: 'assigned', actor, tell: 'nobody' }) : assigned
+  // Nobody is notified of their own act: an agent that takes a task itself is at work already.
+  const agentIds = known.flatMap(({ party, agentId }) => (agentId === null || samePerson(party, actor) ? [] : [agentId]))
   const note = `${actor.name} assigned this task to you.`
-  await tellAgents(ctx, { type: 'assignment', taskId: task._id, agentIds, note, depth: 0 })
+  await tellAgents(ctx, { type: 'assignment', taskId: task._id, agentIds, note, depth })
   return moved
 }
 
-/** @throws NOT_FOUND | TRANSITION (the last assignee of a task in progress) */
+/** @throws NOT_FOUND | INVALID (archived) | TRANSITION (the last assignee of a task in progress) */
 export async function unassignParty(ctx: MutationCtx, task: Doc<'tasks'>, actor: Actor, party: Party): Promise<Doc<'tasks'>> {
-  const rows = await listAssignments(ctx, task)
-  const row = rows.find((one) => one.assigneeType === party.type && one.assigneeId === party.id)
-  if (!row) return refuse('NOT_FOUND', 'Not an assignee of this task.')
-  const last = rows.length === 1
+  if (task.status === 'archived') refuse('INVALID', 'The task is archived: it changes no more.')
+  if (!task.assignees.some((one) => samePerson(one, party))) refuse('NOT_FOUND', 'Not an assignee of this task.')
+  const last = task.assignees.length === 1
   if (last && task.status === 'in_progress') {
     refuse('TRANSITION', 'A task in progress needs an assignee: assign somebody else first, or block it with a reason.')
   }
-  await ctx.db.delete(row._id)
+  const left = await takeAway(ctx, task, actor, party)
+  return last && task.status === 'assigned' ? await moveTask(ctx, left, { to: 'inbox', actor, tell: 'nobody' }) : left
+}
+
+/**
+ * Takes a task away from somebody who leaves the account, whatever its state: what cannot stay without an assignee falls back to
+ * the inbox, or is blocked and waits for a person. Somebody who is no assignee changes nothing.
+ * @param reason why a task in progress is blocked then
+ */
+export async function dropAssignee(
+  ctx: MutationCtx,
+  task: Doc<'tasks'>,
+  party: Party,
+  actor: Actor,
+  reason = 'Its only assignee left.',
+): Promise<Doc<'tasks'>> {
+  if (!task.assignees.some((one) => samePerson(one, party))) return task
+  const left = await takeAway(ctx, task, actor, party)
+  const to = left.assignees.length > 0 ? null : withoutAssignee(task.status)
+  return to ? await moveTask(ctx, left, { to, actor, reason, tell: 'people' }) : left
+}
+
+/** `assigned` and `in_progress` need somebody: the one falls back to the inbox, the other waits for a person. */
+function withoutAssignee(status: TaskStatus): TaskStatus | null {
+  if (status === 'assigned') return 'inbox'
+  return status === 'in_progress' ? 'blocked' : null
+}
+
+async function takeAway(ctx: MutationCtx, task: Doc<'tasks'>, actor: Actor, party: Party): Promise<Doc<'tasks'>> {
+  const left = await changeAssignees(ctx, task, { remove: party })
   await unsubscribe(ctx, task, party)
   await recordActivity(ctx, task.accountId, {
     type: 'task_unassigned',
@@ -77,22 +105,36 @@ export async function unassignParty(ctx: MutationCtx, task: Doc<'tasks'>, actor:
     targetId: task._id,
     targetName: task.title,
     taskId: task._id,
+    detail: await nameOf(ctx, task.accountId, party),
   })
-  return last && task.status === 'assigned' ? await moveTask(ctx, task, { to: 'inbox', actor, tell: 'nobody' }) : task
+  return left
 }
 
-async function findParty(
-  ctx: MutationCtx,
-  accountId: Id<'accounts'>,
-  party: Party,
-): Promise<{ name: string; agentId: Id<'agents'> | null }> {
+interface KnownParty {
+  readonly party: Party
+  readonly name: string
+  readonly agentId: Id<'agents'> | null
+}
+
+/** @throws NOT_FOUND */
+async function findParty(ctx: MutationCtx, accountId: Id<'accounts'>, party: Party): Promise<KnownParty> {
+  const known = await lookUp(ctx, accountId, party)
+  return known ?? refuse('NOT_FOUND', `No such ${party.type === 'agent' ? 'agent' : 'member'} in this account.`)
+}
+
+/** Somebody who has left already has no name any more. */
+async function nameOf(ctx: MutationCtx, accountId: Id<'accounts'>, party: Party): Promise<string | null> {
+  return (await lookUp(ctx, accountId, party))?.name ?? null
+}
+
+async function lookUp(ctx: MutationCtx, accountId: Id<'accounts'>, party: Party): Promise<KnownParty | null> {
   if (party.type === 'agent') {
     const agent = await findOwned(ctx, accountId, 'agents', party.id)
-    return agent ? { name: agent.name, agentId: agent._id } : refuse('NOT_FOUND', 'No such agent in this account.')
+    return agent && { party, name: agent.name, agentId: agent._id }
   }
   const member = await ctx.db
     .query('memberships')
     .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', party.id))
     .unique()
-  return member ? { name: member.name, agentId: null } : refuse('NOT_FOUND', 'No such member in this account.')
+  return member && { party, name: member.name, agentId: null }
 }

@@ -6,7 +6,7 @@ import { cutMarker, splitText } from '../lib/text.js'
 import { agentActor } from './actors.js'
 import type { Item } from './lanes.js'
 import { keepReply } from './runs.js'
-import { moveTask } from './tasks.js'
+import { moveTask } from './taskMoves.js'
 import { postMessage } from './thread.js'
 
 /** Room for the marker inside a message that was cut. */

@@ -1,151 +1,113 @@
-/** Tasks: moves between states, and what each move causes, in one transaction. */
-import type { TaskStatus } from '@mission-control/shared/enums'
+/** Tasks: making and changing them. Their moves are in taskMoves.ts, their assignees in assign.ts. */
 import { LIMITS } from '@mission-control/shared/limits'
-import { refuseTaskMove } from '@mission-control/shared/tasks'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { refuse } from '../lib/errors.js'
 import { checkInteger, checkText } from '../lib/text.js'
 import { recordActivity } from './activity.js'
-import type { Actor } from './actors.js'
-import { samePerson } from './actors.js'
-import { keepStatus, listAssignments } from './assignments.js'
-import { notify } from './notices.js'
+import type { Actor, Party } from './actors.js'
+import { assignParties } from './assign.js'
+import { countTask } from './counters.js'
+import { checkLabels, keepLabelRows } from './labels.js'
 import { rankOf } from './rank.js'
 import { subscribe } from './subscriptions.js'
-import { sweep } from './sweep.js'
-import { tellAgents } from './tell.js'
 
-export interface NewTask {
+/** The last millisecond a JavaScript date can name. */
+const LAST_MS = 8.64e15
+
+export interface TaskFields {
   readonly title: string
-  readonly description?: string | undefined
-  /** 1 (highest) to 5; 3 by default. */
-  readonly priority?: number | undefined
+  readonly description: string
+  /** 1 (highest) to 5. */
+  readonly priority: number
+  readonly labels: readonly string[]
+  /** Milliseconds since the epoch; `null` for none. */
+  readonly dueAt: number | null
+}
+
+/** What is left out keeps its value, or its default. */
+export type TaskChange = { readonly [K in keyof TaskFields]?: TaskFields[K] | undefined }
+
+export interface NewTask extends TaskChange {
+  readonly title: string
+  readonly assignees?: readonly Party[] | undefined
 }
 
 /**
- * A task in the inbox; its creator follows it.
- * @throws LIMIT | INVALID
+ * A task in the inbox, or `assigned` if it has assignees; its creator follows it. Priority is 3 by default.
+ * @throws LIMIT | INVALID | NOT_FOUND (unknown assignee)
  */
 export async function createTask(
   ctx: MutationCtx,
   accountId: Id<'accounts'>,
   actor: Actor,
-  { title, description = '', priority = 3 }: NewTask,
+  given: NewTask,
 ): Promise<Id<'tasks'>> {
-  checkText('title', title, LIMITS.titleChars, { required: true })
-  checkText('description', description, LIMITS.descriptionChars)
-  checkInteger('priority', priority, 1, 5)
   const taskId = await ctx.db.insert('tasks', {
     accountId,
-    title: title.trim(),
-    description,
+    title: CHECKS.title(given.title),
+    description: CHECKS.description(given.description ?? ''),
     status: 'inbox',
-    priority,
+    priority: CHECKS.priority(given.priority ?? 3),
     blockedReason: null,
     createdByType: actor.type,
     createdBy: actor.id,
     createdByName: actor.name,
     statusChangedAt: now(),
     archivedAt: null,
-    labels: [],
-    dueAt: null,
-    rank: rankOf(priority, now()),
+    labels: CHECKS.labels(given.labels ?? []),
+    dueAt: CHECKS.dueAt(given.dueAt ?? null),
+    rank: rankOf(given.priority ?? 3, now()),
     assignees: [],
   })
-  if (actor.type !== 'system') await subscribe(ctx, { _id: taskId, accountId }, { type: actor.type, id: actor.id })
-  await recordActivity(ctx, accountId, { type: 'task_created', actor, targetId: taskId, targetName: title.trim(), taskId })
+  const task = await ctx.db.get(taskId)
+  if (!task) throw new Error('A row just inserted is gone.')
+  await keepLabelRows(ctx, task)
+  await countTask(ctx, accountId, null, 'inbox')
+  if (actor.type !== 'system') await subscribe(ctx, task, { type: actor.type, id: actor.id })
+  await recordActivity(ctx, accountId, { type: 'task_created', actor, targetId: taskId, targetName: task.title, taskId })
+  if (given.assignees) await assignParties(ctx, task, actor, given.assignees)
   return taskId
 }
 
-export interface TaskMoveRequest {
-  readonly to: TaskStatus
-  readonly actor: Actor
-  readonly reason?: string | undefined
-  /** Compare-and-set: refused with CONFLICT unless the task is in this state. */
-  readonly from?: TaskStatus | undefined
-  /** Depth of what the move causes. */
-  readonly depth?: number
-  /**
-   * Who hears of it. An automatic move is part of its cause, which told everybody who must act: `people` or `nobody`.
-   * Default: `all`.
-   */
-  readonly tell?: 'all' | 'people' | 'nobody'
-}
-
 /**
- * Moves a task.
- * @throws CONFLICT if `from` is not its state, TRANSITION if the table forbids the move, LIMIT for a too long reason
+ * Changes fields of a task. One activity names those that are different now; without any, nothing is written.
+ * @throws LIMIT | INVALID, also for an archived task
  */
-export async function moveTask(ctx: MutationCtx, task: Doc<'tasks'>, request: TaskMoveRequest): Promise<Doc<'tasks'>> {
-  const { to, actor, reason, from } = request
-  if (from !== undefined && task.status !== from) refuse('CONFLICT', `The task is "${task.status}", not "${from}".`)
-  if ((reason?.length ?? 0) > LIMITS.reasonChars) refuse('LIMIT', `A reason may have ${LIMITS.reasonChars} characters.`)
-  const rows = await listAssignments(ctx, task)
-  const refusal = refuseTaskMove({ from: task.status, to, assignees: rows.length, reason })
-  if (refusal !== null) refuse('TRANSITION', refusal)
-
+export async function updateTask(ctx: MutationCtx, task: Doc<'tasks'>, actor: Actor, change: TaskChange): Promise<Doc<'tasks'>> {
+  if (task.status === 'archived') refuse('INVALID', 'The task is archived: it changes no more.')
   const patch = {
-    status: to,
-    blockedReason: to === 'blocked' ? (reason?.trim() ?? null) : null,
-    statusChangedAt: now(),
-    rank: rankOf(task.priority, now()),
-    archivedAt: to === 'archived' ? now() : null,
+    ...(change.title === undefined ? {} : { title: CHECKS.title(change.title) }),
+    ...(change.description === undefined ? {} : { description: CHECKS.description(change.description) }),
+    ...(change.priority === undefined ? {} : { priority: CHECKS.priority(change.priority) }),
+    ...(change.labels === undefined ? {} : { labels: CHECKS.labels(change.labels) }),
+    ...(change.dueAt === undefined ? {} : { dueAt: CHECKS.dueAt(change.dueAt) }),
   }
-  await ctx.db.patch(task._id, patch)
-  await keepStatus(ctx, rows, to)
+  const names = (Object.keys(patch) as (keyof typeof patch)[]).filter((name) => !sameValue(patch[name], task[name]))
+  if (names.length === 0) return task
+  const changed = { ...task, ...patch }
+  const rank = rankOf(changed.priority, task.statusChangedAt)
+  await ctx.db.patch(task._id, { ...patch, rank })
+  if (names.includes('labels')) await keepLabelRows(ctx, changed)
   await recordActivity(ctx, task.accountId, {
-    type: 'task_status_changed',
+    type: 'task_updated',
     actor,
     targetId: task._id,
-    targetName: task.title,
+    targetName: changed.title,
     taskId: task._id,
-    detail: `${task.status} -> ${to}${reason ? `: ${reason}` : ''}`,
+    detail: names.join(', '),
   })
-  const moved = { ...task, ...patch }
-  await tellOfMove(ctx, moved, task.status, request, rows)
-  const lanes = { accountId: task.accountId, taskId: task._id }
-  if (to === 'archived') await sweep(ctx, { ...lanes, kind: 'close', reason: 'task_archived' })
-  // A reopened task starts with fresh sessions: what was finished is history, not context.
-  if (task.status === 'done' && to === 'review') await sweep(ctx, { ...lanes, kind: 'newGeneration' })
-  return moved
+  return { ...changed, rank }
 }
 
-/** States in which an assigned agent has nothing to do about the change. */
-const QUIET: readonly TaskStatus[] = ['done', 'blocked', 'archived', 'inbox']
-
-async function tellOfMove(
-  ctx: MutationCtx,
-  task: Doc<'tasks'>,
-  from: TaskStatus,
-  { actor, tell = 'all', depth, to }: TaskMoveRequest,
-  rows: readonly Doc<'assignments'>[],
-): Promise<void> {
-  if (tell === 'nobody') return
-  const note = `The task moved from ${from} to ${to}.`
-  for (const row of rows) {
-    const party = { type: row.assigneeType, id: row.assigneeId }
-    if (party.type === 'agent' || samePerson(party, actor)) continue
-    const title = `${actor.name} moved "${task.title}" from ${from} to ${to}`
-    await notify(ctx, task.accountId, party.id, { type: 'status_change', title, taskId: task._id })
-  }
-  if (tell === 'people' || QUIET.includes(to)) return
-  const agents = to === 'review' ? await reviewers(ctx, task.accountId) : assignedAgents(ctx, rows)
-  const agentIds = agents.filter((id) => !(actor.type === 'agent' && actor.id === id))
-  await tellAgents(ctx, { type: 'status_change', taskId: task._id, agentIds, note, depth: depth ?? 0 })
+/** A value as it is stored, or a refusal. */
+const CHECKS = {
+  title: (title: string) => checkText('title', title, LIMITS.titleChars, { required: true }).trim(),
+  description: (text: string) => checkText('description', text, LIMITS.descriptionChars),
+  priority: (priority: number) => checkInteger('priority', priority, 1, 5),
+  labels: checkLabels,
+  dueAt: (dueAt: number | null) => (dueAt === null ? null : checkInteger('dueAt', dueAt, 0, LAST_MS)),
 }
 
-function assignedAgents(ctx: MutationCtx, rows: readonly Doc<'assignments'>[]): Id<'agents'>[] {
-  const ids = rows.map((row) => (row.assigneeType === 'agent' ? ctx.db.normalizeId('agents', row.assigneeId) : null))
-  return ids.filter((id) => id !== null)
-}
-
-/** Agents that may review. More than a page of reviewers would be a mistake of configuration, not a crowd to wake. */
-async function reviewers(ctx: MutationCtx, accountId: Id<'accounts'>): Promise<Id<'agents'>[]> {
-  const agents = await ctx.db
-    .query('agents')
-    .withIndex('by_account_reviewer', (q) => q.eq('accountId', accountId).eq('permissions.canReview', true))
-    .take(LIMITS.fanOutStep)
-  return agents.map((agent) => agent._id)
-}
+const sameValue = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
