@@ -21,6 +21,7 @@ export const LIMITS = {
   documentDepth: 10, // folders inside each other
   boardColumn: 20, // tasks of the first page of a column
   searchResults: 50,
+  searchChars: 200,
   timeZoneChars: 64,
   responseRequestRecipients: 10,
   responseRequestChars: 1_000,
