@@ -59,6 +59,16 @@ export const NOTIFICATION_TYPES = [
 ] as const
 export type NotificationType = (typeof NOTIFICATION_TYPES)[number]
 
+/**
+ * What a person cannot mute: that work was given up for good (nothing else would tell its author), and that somebody changed who may
+ * do what. Everything else is also visible elsewhere, in a thread, on a board or as a state.
+ */
+export const UNMUTABLE_NOTIFICATION_TYPES = [
+  'dead_letter',
+  'member_removed',
+  'role_changed',
+] as const satisfies readonly NotificationType[]
+
 /** Why an agent is given something to do. */
 export const DELIVERY_TYPES = [
   'mention',

@@ -1,10 +1,12 @@
 /** Telling people. One row per person; nobody is told of their own act, because callers leave the actor out. */
 import type { NotificationType } from '@mission-control/shared/enums'
+import { internal } from '../_generated/api.js'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { recordActivity } from './activity.js'
 import { SYSTEM } from './actors.js'
 import type { Item } from './lanes.js'
+import { isMuted } from './preferences.js'
 
 export interface Notice {
   readonly type: NotificationType
@@ -19,21 +21,49 @@ export interface Notice {
 /** Owners or admins one notice goes to at most, each. An account with more has other ways to tell them. */
 const MANAGERS = 50
 
+/**
+ * Tells one person. Nothing is told to somebody who is no member (any more) or has muted the type.
+ * Whoever tells several people in one transaction uses notifyEach, which schedules once for all of them.
+ */
 export async function notify(ctx: MutationCtx, accountId: Id<'accounts'>, userId: string, notice: Notice): Promise<void> {
-  if (notice.key !== undefined) {
-    const told = await ctx.db
-      .query('notifications')
-      .withIndex('by_account_user_key', (q) =>
-        q
-          .eq('accountId', accountId)
-          .eq('userId', userId)
-          .eq('key', notice.key ?? null)
-          .eq('readAt', null),
-      )
-      .first()
-    if (told) return
+  await notifyEach(ctx, accountId, [{ userId, notice }])
+}
+
+/** Tells each person its notice. The rows are here at once; the unread counts follow in one scheduled mutation (model/inbox.ts). */
+export async function notifyEach(
+  ctx: MutationCtx,
+  accountId: Id<'accounts'>,
+  told: readonly { readonly userId: string; readonly notice: Notice }[],
+): Promise<void> {
+  const ids: Id<'notifications'>[] = []
+  for (const { userId, notice } of told) {
+    if (await wants(ctx, accountId, userId, notice)) ids.push(await insertNotice(ctx, accountId, userId, notice))
   }
-  await ctx.db.insert('notifications', {
+  if (ids.length > 0) await ctx.scheduler.runAfter(0, internal.notifications.fold, { ids })
+}
+
+async function wants(ctx: MutationCtx, accountId: Id<'accounts'>, userId: string, notice: Notice): Promise<boolean> {
+  const member = await ctx.db
+    .query('memberships')
+    .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', userId))
+    .unique()
+  if (!member || (await isMuted(ctx, accountId, userId, notice.type))) return false
+  const { key } = notice
+  if (key === undefined) return true
+  const told = await ctx.db
+    .query('notifications')
+    .withIndex('by_account_user_key', (q) => q.eq('accountId', accountId).eq('userId', userId).eq('key', key).eq('readAt', null))
+    .first()
+  return told === null
+}
+
+async function insertNotice(
+  ctx: MutationCtx,
+  accountId: Id<'accounts'>,
+  userId: string,
+  notice: Notice,
+): Promise<Id<'notifications'>> {
+  return await ctx.db.insert('notifications', {
     accountId,
     userId,
     type: notice.type,
@@ -62,7 +92,8 @@ export async function notifyManagers(
       .take(MANAGERS)
     for (const member of members) people.add(member.userId)
   }
-  for (const userId of people) await notify(ctx, accountId, userId, notice)
+  const told = [...people].map((userId) => ({ userId, notice }))
+  await notifyEach(ctx, accountId, told)
 }
 
 /** A delivery used up its attempts, or can never work: owners, admins and the author are told. */

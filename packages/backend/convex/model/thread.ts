@@ -8,7 +8,7 @@ import { recordActivity } from './activity.js'
 import type { Actor } from './actors.js'
 import { enqueue } from './enqueue.js'
 import { resolveMentions } from './mentions.js'
-import { notify, tellFull } from './notices.js'
+import { notifyEach, tellFull } from './notices.js'
 import type { FanOutCursor, Recipient } from './recipients.js'
 import { FAN_OUT_START, nextRecipients } from './recipients.js'
 import { subscribe } from './subscriptions.js'
@@ -64,8 +64,9 @@ async function fanOut(ctx: MutationCtx, task: Doc<'tasks'>, messageId: Id<'messa
     await ctx.scheduler.runAfter(0, internal.fanOut.message, { messageId, cursor: FAN_OUT_START })
     return
   }
+  await tellPeople(ctx, task, message, first.recipients)
   for (const recipient of first.recipients) {
-    const told = await tell(ctx, task, message, recipient)
+    const told = await tellAgent(ctx, task, message, recipient)
     if (told !== 'full') continue
     // Whoever names an agent hears that it cannot be reached; a follower's full queue is no reason to refuse the message.
     if (recipient.why === 'mention') {
@@ -82,8 +83,9 @@ export async function fanOutStep(ctx: MutationCtx, messageId: Id<'messages'>, cu
   if (!message || !task) return
   const { recipients, next } = await nextRecipients(ctx, message, cursor, LIMITS.fanOutStep)
   if (next !== null) await ctx.scheduler.runAfter(0, internal.fanOut.message, { messageId, cursor: next })
+  await tellPeople(ctx, task, message, recipients)
   for (const recipient of recipients) {
-    if ((await tell(ctx, task, message, recipient)) === 'full') await tellDropped(ctx, task, recipient)
+    if ((await tellAgent(ctx, task, message, recipient)) === 'full') await tellDropped(ctx, task, recipient)
   }
 }
 
@@ -93,22 +95,30 @@ async function tellDropped(ctx: MutationCtx, task: Doc<'tasks'>, { id }: Recipie
   if (agent) await tellFull(ctx, agent, task._id)
 }
 
-async function tell(
+/** All of them with one scheduled fold of their unread counts. */
+async function tellPeople(
+  ctx: MutationCtx,
+  task: Doc<'tasks'>,
+  message: Doc<'messages'>,
+  recipients: readonly Recipient[],
+): Promise<void> {
+  const told = recipients
+    .filter(({ type }) => type === 'user')
+    .map(({ id, why }) => {
+      const title = why === 'mention' ? `${message.authorName} mentioned you` : `${message.authorName} wrote`
+      const notice = { type: why, title: `${title} in "${task.title}"`, taskId: task._id, messageId: message._id }
+      return { userId: id, notice }
+    })
+  await notifyEach(ctx, task.accountId, told)
+}
+
+async function tellAgent(
   ctx: MutationCtx,
   task: Doc<'tasks'>,
   message: Doc<'messages'>,
   { type, id, why }: Recipient,
 ): Promise<'told' | 'full'> {
-  if (type === 'user') {
-    const title = why === 'mention' ? `${message.authorName} mentioned you` : `${message.authorName} wrote`
-    await notify(ctx, task.accountId, id, {
-      type: why,
-      title: `${title} in "${task.title}"`,
-      taskId: task._id,
-      messageId: message._id,
-    })
-    return 'told'
-  }
+  if (type !== 'agent') return 'told'
   const agent = await findAgent(ctx, id)
   // An archived task wakes nobody, whatever is written to it.
   if (agent?.accountId !== task.accountId || task.status === 'archived') return 'told'

@@ -124,5 +124,7 @@ export const peopleTables = {
     .index('by_account', ['accountId'])
     .index('by_account_user', ['accountId', 'userId'])
     .index('by_account_user_read', ['accountId', 'userId', 'readAt'])
+    .index('by_account_user_type', ['accountId', 'userId', 'type'])
+    .index('by_account_user_type_read', ['accountId', 'userId', 'type', 'readAt'])
     .index('by_account_user_key', ['accountId', 'userId', 'key', 'readAt']),
 }
