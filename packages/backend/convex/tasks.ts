@@ -1,70 +1,108 @@
 /** Tasks as people handle them. */
 import { paginationOptsValidator, paginationResultValidator } from 'convex/server'
+import type { Infer } from 'convex/values'
 import { v } from 'convex/values'
 import type { Doc } from './_generated/dataModel.js'
 import { memberMutation, memberQuery } from './lib/functions.js'
 import { getOwned } from './lib/owned.js'
-import { nullable, oneOf, vActorType, vParty, vTaskStatus } from './lib/validators.js'
-import { pageWithin } from './lib/paging.js'
+import { nullable, vActorType, vParty, vTaskStatus } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { assignParties, unassignParty } from './model/assign.js'
+import { readBoard, toCard, vBoard, vCard } from './model/board.js'
+import { DEFAULT_HITS, searchTasks, vTaskHit } from './model/search.js'
+import { listTasks } from './model/taskLists.js'
 import { moveTask } from './model/taskMoves.js'
-import { createTask } from './model/tasks.js'
+import { createTask, updateTask } from './model/tasks.js'
 
-const taskFields = {
+const vTask = v.object({
   id: v.id('tasks'),
   title: v.string(),
   description: v.string(),
   status: vTaskStatus,
   priority: v.number(),
+  labels: v.array(v.string()),
+  dueAt: nullable(v.number()),
+  assignees: v.array(vParty),
   blockedReason: nullable(v.string()),
   createdBy: v.object({ type: vActorType, id: v.string(), name: v.string() }),
   createdAt: v.number(),
   statusChangedAt: v.number(),
-}
-const vTask = v.object(taskFields)
+})
 
-const toTask = (task: Doc<'tasks'>) => ({
+const toTask = (task: Doc<'tasks'>): Infer<typeof vTask> => ({
   id: task._id,
   title: task.title,
   description: task.description,
   status: task.status,
   priority: task.priority,
+  labels: task.labels,
+  dueAt: task.dueAt,
+  assignees: task.assignees,
   blockedReason: task.blockedReason,
   createdBy: { type: task.createdByType, id: task.createdBy, name: task.createdByName },
   createdAt: task._creationTime,
   statusChangedAt: task.statusChangedAt,
 })
 
-/** A new task is in the inbox; its creator follows it. Priority 1 is the highest, 3 the default, 5 the lowest. */
+/** What people may set beside the title. Priority 1 is the highest, 3 the default, 5 the lowest; `dueAt` in ms since the epoch. */
+const optionalFields = {
+  description: v.optional(v.string()),
+  priority: v.optional(v.number()),
+  labels: v.optional(v.array(v.string())),
+  dueAt: v.optional(nullable(v.number())),
+}
+
+/** A new task is in the inbox, or `assigned` if it has assignees; its creator follows it. */
 export const create = memberMutation('member')({
-  args: { title: v.string(), description: v.optional(v.string()), priority: v.optional(v.number()) },
+  args: { title: v.string(), ...optionalFields, assignees: v.optional(v.array(vParty)) },
   returns: v.id('tasks'),
-  handler: async (ctx, { title, description, priority }) => {
-    return await createTask(ctx, ctx.accountId, userActor(ctx.member), { title, description, priority })
+  handler: async (ctx, task) => await createTask(ctx, ctx.accountId, userActor(ctx.member), task),
+})
+
+/** Changes what is given and leaves the rest. Archived tasks refuse. */
+export const update = memberMutation('member')({
+  args: { taskId: v.id('tasks'), title: v.optional(v.string()), ...optionalFields },
+  returns: vTask,
+  handler: async (ctx, { taskId, ...change }) => {
+    const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
+    return toTask(await updateTask(ctx, task, userActor(ctx.member), change))
   },
 })
 
 export const get = memberQuery('member')({
   args: { taskId: v.id('tasks') },
-  returns: v.object({ ...taskFields, assignees: v.array(vParty) }),
-  handler: async (ctx, { taskId }) => {
-    const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
-    return { ...toTask(task), assignees: task.assignees }
+  returns: vTask,
+  handler: async (ctx, { taskId }) => toTask(await getOwned(ctx, ctx.accountId, 'tasks', taskId)),
+})
+
+/** A column per status with its count and its first cards. It runs again only when a task moves or a shown one changes. */
+export const board = memberQuery('member')({
+  args: {},
+  returns: vBoard,
+  handler: async (ctx) => await readBoard(ctx, ctx.accountId),
+})
+
+/** Cards by status, label, assignee (with or without a status), or status and due date. Archived ones by status only. */
+export const list = memberQuery('member')({
+  args: {
+    status: v.optional(vTaskStatus),
+    label: v.optional(v.string()),
+    assignee: v.optional(vParty),
+    dueBefore: v.optional(v.number()),
+    paginationOpts: paginationOptsValidator,
+  },
+  returns: paginationResultValidator(vCard),
+  handler: async (ctx, { assignee, paginationOpts, ...filter }) => {
+    const page = await listTasks(ctx, ctx.accountId, { ...filter, assigneeId: assignee?.id }, paginationOpts)
+    return { ...page, page: page.page.map(toCard) }
   },
 })
 
-/** Tasks in one status: higher priority first, then the newest change of status. */
-export const list = memberQuery('member')({
-  args: { status: vTaskStatus, paginationOpts: paginationOptsValidator },
-  returns: paginationResultValidator(vTask),
-  handler: async (ctx, { status, paginationOpts }) => {
-    const page = await ctx.db
-      .query('tasks')
-      .withIndex('by_account_status_rank', (q) => q.eq('accountId', ctx.accountId).eq('status', status))
-      .paginate(pageWithin(paginationOpts))
-    return { ...page, page: page.page.map(toTask) }
-  },
+/** Tasks by title and description, best first. No words: nothing is found. Archived ones come too unless a status is given. */
+export const search = memberQuery('member')({
+  args: { text: v.string(), status: v.optional(vTaskStatus), limit: v.optional(v.number()) },
+  returns: v.array(vTaskHit),
+  handler: async (ctx, { text, status, limit = DEFAULT_HITS }) => await searchTasks(ctx, ctx.accountId, text, { status, limit }),
 })
 
 /** Moves a task; with `from`, only if it is still in that state. */
@@ -94,7 +132,7 @@ export const assign = memberMutation('member')({
 
 /** Removes an assignee. Without any left an assigned task goes back to the inbox; one in progress refuses. */
 export const unassign = memberMutation('member')({
-  args: { taskId: v.id('tasks'), assignee: v.object({ type: oneOf(['user', 'agent']), id: v.string() }) },
+  args: { taskId: v.id('tasks'), assignee: vParty },
   returns: vTask,
   handler: async (ctx, { taskId, assignee }) => {
     const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)

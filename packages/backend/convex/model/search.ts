@@ -2,6 +2,8 @@
  * Full-text search within one account. What is found comes in slim: a title and a line of text around the match. The reads are
  * bounded twice, by rows and by bytes.
  */
+import type { Infer } from 'convex/values'
+import { v } from 'convex/values'
 import { LIMITS } from '@mission-control/shared/limits'
 import type { TaskStatus } from '@mission-control/shared/enums'
 import type { Doc, Id } from '../_generated/dataModel.js'
@@ -11,9 +13,12 @@ import { byteBudget, takeWithin } from '../lib/budget.js'
 import { refuse } from '../lib/errors.js'
 import { snippet } from '../lib/snippet.js'
 import { checkInteger, checkText, nameKey } from '../lib/text.js'
+import { nullable, vDocumentKind, vTaskStatus } from '../lib/validators.js'
 
 type Ctx = { db: QueryCtx['db'] }
 
+/** Hits where the caller names no limit. */
+export const DEFAULT_HITS = 20
 /** Words a full-text search of Convex takes. */
 const WORDS = 16
 /** Above every character a name may go on with, so that a prefix is a range. */
@@ -39,13 +44,14 @@ export function checkSearch(text: string): SearchText | null {
 
 export const checkSearchLimit = (limit: number): number => checkInteger('limit', limit, 1, LIMITS.searchResults)
 
-export interface TaskHit {
-  readonly id: Id<'tasks'>
-  readonly title: string
-  readonly status: TaskStatus
-  readonly priority: number
-  readonly snippet: string
-}
+export const vTaskHit = v.object({
+  id: v.id('tasks'),
+  title: v.string(),
+  status: vTaskStatus,
+  priority: v.number(),
+  snippet: v.string(),
+})
+export type TaskHit = Infer<typeof vTaskHit>
 
 export interface TaskSearch {
   /** Only tasks in this one; without it archived ones come too, and say so. */
@@ -92,13 +98,14 @@ const toHit = ({ _id, title, status, priority }: Doc<'tasks'>, matched: string, 
   snippet: snippet(matched, words),
 })
 
-export interface MessageHit {
-  readonly id: Id<'messages'>
-  readonly taskId: Id<'tasks'>
-  readonly authorName: string
-  readonly createdAt: number
-  readonly snippet: string
-}
+export const vMessageHit = v.object({
+  id: v.id('messages'),
+  taskId: v.id('tasks'),
+  authorName: v.string(),
+  createdAt: v.number(),
+  snippet: v.string(),
+})
+export type MessageHit = Infer<typeof vMessageHit>
 
 export async function searchMessages(
   ctx: Ctx,
@@ -120,13 +127,14 @@ export async function searchMessages(
   }))
 }
 
-export interface DocumentHit {
-  readonly id: Id<'documents'>
-  readonly title: string
-  readonly kind: Doc<'documents'>['kind']
-  readonly taskId: Id<'tasks'> | null
-  readonly snippet: string
-}
+export const vDocumentHit = v.object({
+  id: v.id('documents'),
+  title: v.string(),
+  kind: vDocumentKind,
+  taskId: nullable(v.id('tasks')),
+  snippet: v.string(),
+})
+export type DocumentHit = Infer<typeof vDocumentHit>
 
 /** By title first, then by the text of the newest version; none that is deleted. */
 export async function searchDocuments(
@@ -161,12 +169,13 @@ export async function searchDocuments(
   return [...found.values()]
 }
 
-export interface AgentHit {
-  readonly id: Id<'agents'>
-  readonly slug: string
-  readonly name: string
-  readonly role: string
-}
+export const vAgentHit = v.object({
+  id: v.id('agents'),
+  slug: v.string(),
+  name: v.string(),
+  role: v.string(),
+})
+export type AgentHit = Infer<typeof vAgentHit>
 
 /** Agents whose slug or name begins with the text; a few rows, sorted by name. */
 export async function searchAgents(ctx: Ctx, accountId: Id<'accounts'>, text: string, limit: number): Promise<AgentHit[]> {
