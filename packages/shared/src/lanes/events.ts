@@ -10,6 +10,8 @@ export type LaneEvent =
   | { readonly type: 'skip'; readonly reason: string }
   /** At claim: may run later (over budget). */
   | { readonly type: 'defer'; readonly until: number; readonly reason: string }
+  /** What deferred it with this reason may be over: claimable at once, and looked at anew by the claim. */
+  | { readonly type: 'recall'; readonly reason: string }
   | { readonly type: 'hold'; readonly hold: string }
   | { readonly type: 'resume'; readonly hold: string }
   | { readonly type: 'settle'; readonly fence: number; readonly outcome: 'reply' | 'receipt' }

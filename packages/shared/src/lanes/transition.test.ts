@@ -30,6 +30,7 @@ const EVENTS = {
   claim: { type: 'claim', epoch: 9 },
   skip: { type: 'skip', reason: 'already_seen' },
   defer: { type: 'defer', until: NOW + 99, reason: 'over_budget' },
+  recall: { type: 'recall', reason: 'over_budget' },
   hold: { type: 'hold', hold: 'agent_paused' },
   resume: { type: 'resume', hold: 'agent_paused' },
   settle: { type: 'settle', fence: 2, outcome: 'reply' },
@@ -61,6 +62,7 @@ const TABLE: Record<keyof typeof EVENTS, readonly Outcome[]> = {
   claim: ['NOT_READY', 'claimed', 'NOT_READY', 'NOT_READY', 'NOT_READY', 'NOT_READY', 'NOT_READY'],
   skip: ['NOT_READY', 'skipped', 'NOT_READY', 'NOT_READY', 'NOT_READY', 'NOT_READY', 'NOT_READY'],
   defer: ['NOT_READY', 'ready', 'NOT_READY', 'NOT_READY', 'NOT_READY', 'NOT_READY', 'NOT_READY'],
+  recall: ['unchanged', 'unchanged', 'unchanged', 'unchanged', 'unchanged', 'unchanged', 'unchanged'],
   hold: ['unchanged', 'waiting', 'unchanged', 'unchanged', 'unchanged', 'unchanged', 'unchanged'],
   resume: ['unchanged', 'unchanged', 'unchanged', 'ready', 'unchanged', 'unchanged', 'unchanged'],
   settle: ['STALE_FENCE', 'STALE_FENCE', 'delivered', 'STALE_FENCE', 'replayed', 'replayed', 'replayed'],
@@ -110,6 +112,24 @@ describe('claim', () => {
   })
   it('is refused before the item is due', () => {
     expect(outcome(itemIn('ready', { dueAt: NOW + 1 }), EVENTS.claim)).toBe('NOT_DUE')
+  })
+})
+
+describe('defer and recall', () => {
+  const deferred = () => change(itemIn('ready', { fence: 1, attempts: 1, dueAt: NOW }), EVENTS.defer).item
+  it('an item over budget stays ready, not due before the reset, and uses no attempt', () => {
+    expect(deferred()).toMatchObject({ state: 'ready', dueAt: NOW + 99, reason: 'over_budget', fence: 1, attempts: 1 })
+    expect(outcome(deferred(), EVENTS.claim)).toBe('NOT_DUE')
+    expect(change(deferred(), EVENTS.defer).effects).toEqual([])
+  })
+  it('is claimed once the reset has come, without any other event', () => {
+    const result = transition(deferred(), EVENTS.claim, NOW + 99, DELIVERY_POLICY, open)
+    expect(result).toMatchObject({ kind: 'changed', patch: { state: 'claimed', reason: null } })
+  })
+  it('is due at once when recalled, and what is due already or waits for something else is left alone', () => {
+    expect(change(deferred(), EVENTS.recall).item).toMatchObject({ state: 'ready', dueAt: NOW, reason: null })
+    expect(outcome({ ...deferred(), dueAt: NOW }, EVENTS.recall)).toBe('unchanged')
+    expect(outcome(itemIn('ready', { dueAt: NOW + 99, reason: 'TURN_FAILED: x' }), EVENTS.recall)).toBe('unchanged')
   })
 })
 

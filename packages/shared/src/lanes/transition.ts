@@ -38,6 +38,11 @@ export function transition(item: LaneItem, event: LaneEvent, now: number, policy
       return item.state === 'ready'
         ? changed({ dueAt: event.until, reason: event.reason })
         : { kind: 'refused', refusal: 'NOT_READY' }
+    case 'recall':
+      // Only what was put off with this reason: a retry keeps its backoff.
+      return item.state === 'ready' && item.reason === event.reason && item.dueAt > now
+        ? changed({ dueAt: now, reason: null })
+        : { kind: 'unchanged' }
     case 'hold':
       return item.state === 'ready' ? changed({ state: 'waiting', hold: event.hold }) : { kind: 'unchanged' }
     case 'resume':
