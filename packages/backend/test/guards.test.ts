@@ -54,6 +54,9 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'serviceTokens:create': 'admin',
   'serviceTokens:list': 'admin',
   'serviceTokens:revoke': 'admin',
+  'standup:byDate': 'member',
+  'standup:latest': 'member',
+  'standup:list': 'member',
   'tasks:assign': 'member',
   'tasks:board': 'member',
   'tasks:create': 'member',
@@ -254,6 +257,7 @@ async function idsOf(world: World): Promise<Ids> {
     limit: 10,
     // What the message of the fixture would be found by.
     text: 'alpha',
+    date: '2030-01-01',
     assignee: { type: 'agent', id: engineer },
     assignees: [{ type: 'agent', id: world.qa }],
     held: [{ id: head?.id, fence: 1 }],

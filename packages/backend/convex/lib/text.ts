@@ -68,4 +68,10 @@ export function splitText(text: string, maxChars: number): string[] {
   return parts
 }
 
+/** The text, or its beginning with `…` if it has more than `chars` characters. */
+export function cutText(text: string, chars: number): string {
+  const [start = ''] = splitText(text, chars)
+  return start.length < text.length ? `${start}…` : text
+}
+
 const isLowSurrogate = (code: number): boolean => code >= 0xdc00 && code <= 0xdfff

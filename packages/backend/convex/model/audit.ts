@@ -21,12 +21,17 @@ const ROWS_COUNTED = 10_000
 const HEAD_STATES = ['claimed', 'ready', 'waiting'] as const satisfies readonly DeliveryState[]
 
 /** Schedules one job per account, a page of accounts at a time. */
-export async function forEachAccount(ctx: MutationCtx, job: 'audit' | 'retain', cursor: string | null): Promise<void> {
+export async function forEachAccount(
+  ctx: MutationCtx,
+  job: 'audit' | 'retain' | 'standup',
+  cursor: string | null,
+): Promise<void> {
   const page = await ctx.db.query('accounts').paginate({ cursor, numItems: ACCOUNTS_PER_STEP })
-  const [one, all] =
-    job === 'audit'
-      ? [internal.maintenance.audit, internal.maintenance.auditAll]
-      : [internal.maintenance.retain, internal.maintenance.retainAll]
+  const [one, all] = {
+    audit: [internal.maintenance.audit, internal.maintenance.auditAll] as const,
+    retain: [internal.maintenance.retain, internal.maintenance.retainAll] as const,
+    standup: [internal.standup.write, internal.standup.writeAll] as const,
+  }[job]
   for (const account of page.page) await ctx.scheduler.runAfter(0, one, { accountId: account._id })
   if (!page.isDone) await ctx.scheduler.runAfter(0, all, { cursor: page.continueCursor })
 }

@@ -5,7 +5,7 @@ import { LIMITS } from '@mission-control/shared/limits'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { QueryCtx } from '../_generated/server.js'
 import { byteBudget, takeWithin } from '../lib/budget.js'
-import { splitText } from '../lib/text.js'
+import { cutText } from '../lib/text.js'
 import { nullable, oneOf, vParty, vTaskStatus } from '../lib/validators.js'
 import { countTasks } from './counters.js'
 
@@ -43,20 +43,15 @@ export const vBoard = v.object({
   archived: v.number(),
 })
 
-const cut = (text: string, chars: number): string => {
-  const [start = ''] = splitText(text, chars)
-  return start.length < text.length ? `${start}…` : text
-}
-
 export const toCard = (task: Doc<'tasks'>): Card => ({
   id: task._id,
-  title: cut(task.title, CARD_TITLE_CHARS),
+  title: cutText(task.title, CARD_TITLE_CHARS),
   status: task.status,
   priority: task.priority,
   labels: task.labels,
   dueAt: task.dueAt,
   assignees: task.assignees,
-  blockedReason: task.blockedReason === null ? null : cut(task.blockedReason, CARD_REASON_CHARS),
+  blockedReason: task.blockedReason === null ? null : cutText(task.blockedReason, CARD_REASON_CHARS),
   statusChangedAt: task.statusChangedAt,
 })
 
