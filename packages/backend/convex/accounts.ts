@@ -4,10 +4,11 @@ import { LIMITS } from '@mission-control/shared/limits'
 import { memberMutation, memberQuery, userMutation, userQuery } from './lib/functions.js'
 import { refuse } from './lib/errors.js'
 import { checkText } from './lib/text.js'
-import { nullable, oneOf, vMemberRole, vRuntimeCommand } from './lib/validators.js'
+import { nullable, oneOf, vBudgets, vMemberRole, vRuntimeCommand } from './lib/validators.js'
 import { userActor } from './model/actors.js'
-import { createAccount } from './model/accounts.js'
+import { createAccount, getAccount } from './model/accounts.js'
 import { recordActivity } from './model/activity.js'
+import { setAccountBudgets } from './model/setBudgets.js'
 import { getSignals } from './model/signals.js'
 
 const vAccount = v.object({
@@ -70,6 +71,16 @@ export const setPaused = memberMutation('admin')({
       targetName: 'account',
       detail: paused ? 'paused' : 'resumed',
     })
+    return null
+  },
+})
+
+/** Caps of the whole account, all three; `null` for none. What waits for a reset is looked at anew at once. */
+export const setBudgets = memberMutation('admin')({
+  args: { budgets: vBudgets },
+  returns: v.null(),
+  handler: async (ctx, { budgets }) => {
+    await setAccountBudgets(ctx, await getAccount(ctx, ctx.accountId), userActor(ctx.member), budgets)
     return null
   },
 })

@@ -6,13 +6,14 @@ import type { MemberQueryCtx } from './lib/functions.js'
 import { memberMutation, memberQuery } from './lib/functions.js'
 import { refuse } from './lib/errors.js'
 import { getOwned } from './lib/owned.js'
-import { nullable, vAgentStatus, vPermissions } from './lib/validators.js'
+import { nullable, vAgentStatus, vBudgets, vPermissions } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { recordActivity } from './model/activity.js'
 import { removeAgent } from './model/agentRemoval.js'
 import { createAgent, getProfile, setPaused, updateAgent } from './model/agents.js'
 import { agentStatus, findPresence } from './model/presence.js'
 import { claimedItems } from './model/runtimes.js'
+import { setAgentBudgets } from './model/setBudgets.js'
 import { bump, getSignals } from './model/signals.js'
 
 const settings = {
@@ -53,6 +54,16 @@ export const update = memberMutation('admin')({
   returns: v.null(),
   handler: async (ctx, { agentId, ...fields }) => {
     await updateAgent(ctx, await getOwned(ctx, ctx.accountId, 'agents', agentId), userActor(ctx.member), fields)
+    return null
+  },
+})
+
+/** Caps of one agent, all three; `null` for none. The account's hold beside them. */
+export const setBudgets = memberMutation('admin')({
+  args: { agentId: v.id('agents'), budgets: vBudgets },
+  returns: v.null(),
+  handler: async (ctx, { agentId, budgets }) => {
+    await setAgentBudgets(ctx, await getOwned(ctx, ctx.accountId, 'agents', agentId), userActor(ctx.member), budgets)
     return null
   },
 })

@@ -2,13 +2,19 @@ import type { UserIdentity } from 'convex/server'
 import { LIMITS } from '@mission-control/shared/limits'
 import type { MemberRole } from '@mission-control/shared/enums'
 import type { Doc, Id } from '../_generated/dataModel.js'
-import type { MutationCtx } from '../_generated/server.js'
+import type { MutationCtx, QueryCtx } from '../_generated/server.js'
+import { refuse } from '../lib/errors.js'
 import { nameKey } from '../lib/text.js'
 import { recordActivity } from './activity.js'
 import { userActor } from './actors.js'
 
 export const NO_BUDGETS: Doc<'accounts'>['budgets'] = { turnsPerHour: null, tokensPerDay: null, microUsdPerDay: null }
 const DEFAULT_RETENTION: Doc<'accounts'>['retention'] = { deliveriesDays: 30, activitiesDays: 365, notificationsDays: 90 }
+
+/** @throws NOT_FOUND while the last of a deleted account goes */
+export async function getAccount(ctx: { db: QueryCtx['db'] }, accountId: Id<'accounts'>): Promise<Doc<'accounts'>> {
+  return (await ctx.db.get(accountId)) ?? refuse('NOT_FOUND', 'The account is gone.')
+}
 
 /** An account with its owner and its signals row. */
 export async function createAccount(ctx: MutationCtx, identity: UserIdentity, name: string): Promise<Id<'accounts'>> {

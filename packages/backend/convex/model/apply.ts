@@ -20,6 +20,8 @@ import { completeRun, startRun } from './runs.js'
 export interface Attempt {
   /** What the runtime measured; `null` where it had no say. */
   readonly report?: RunReport
+  /** The claim counts the turn itself, because a cap on turns holds (model/budgets.ts). */
+  readonly turnCounted?: boolean
   /** Posts the reply of a settled item; `null` where there is no thread to post to. */
   readonly postReply?: (item: Item) => Promise<Id<'messages'> | null>
 }
@@ -31,7 +33,7 @@ export type Applied =
 
 export async function applyEvent(ctx: MutationCtx, before: Item, event: LaneEvent, attempt: Attempt = {}): Promise<Applied> {
   // A claim reads no lane row: every enqueue writes it, and a closed lane's head is skipped by its sweep or at its settle.
-  const lane = event.type === 'claim' ? null : await getLane(ctx, before.laneId)
+  const lane = event.type === 'claim' || event.type === 'defer' ? null : await getLane(ctx, before.laneId)
   const view = lane === null ? OPEN : await laneView(ctx, lane)
   const result = transition(before, event, now(), policyOf(before.type), view)
   if (result.kind === 'refused') return { kind: 'refused', item: before, refusal: result.refusal }
@@ -64,7 +66,7 @@ function nextSession(after: Item, lane: Lane): Partial<Pick<Item, 'sessionKey'>>
 async function perform(ctx: MutationCtx, item: Item, effect: LaneEffect, attempt: Attempt): Promise<Item> {
   switch (effect.type) {
     case 'startRun':
-      await startRun(ctx, item, effect.reconcile)
+      await startRun(ctx, item, effect.reconcile, attempt.turnCounted ?? false)
       return item
     case 'completeRun':
       await completeRun(ctx, item, effect.outcome, effect.reason, attempt.report ?? null)

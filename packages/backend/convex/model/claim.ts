@@ -8,7 +8,9 @@ import type { Doc } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { findOwned } from '../lib/owned.js'
+import { getAccount } from './accounts.js'
 import { applyEvent } from './apply.js'
+import { beginTurn, mustReserve, OVER_BUDGET, overBudget, sayOver } from './budgets.js'
 import type { ItemRows } from './claimedItem.js'
 import { CLAIM_READ_CHARS, claimedItem } from './claimedItem.js'
 import { HOLD_PAUSED } from './enqueue.js'
@@ -19,6 +21,7 @@ import type { Item } from './lanes.js'
 export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids: readonly string[]): Promise<ClaimResult> {
   const result: ClaimResult = { items: [], notDueInMs: null }
   const budget = { chars: CLAIM_READ_CHARS }
+  const account = await getAccount(ctx, runtime.accountId)
   for (const id of new Set(ids)) {
     if (budget.chars <= 0) {
       // The others are still ready: the runtime may claim again at once.
@@ -32,14 +35,24 @@ export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids
       continue
     }
     const rows = await readRows(ctx, item)
+    const { agent } = rows
     const obstacle = obstacleTo(item, rows)
-    if (obstacle !== null) await applyEvent(ctx, item, obstacle)
-    else if (rows.agent) {
-      const claimed = await applyEvent(ctx, item, { type: 'claim', epoch: runtime.epoch })
-      if (claimed.kind === 'changed') {
-        result.items.push(await claimedItem(ctx, claimed.item, claimed.reconcile, { ...rows, agent: rows.agent }, budget))
-      }
+    if (obstacle !== null || !agent) {
+      if (obstacle) await applyEvent(ctx, item, obstacle)
+      continue
     }
+    const over = await overBudget(ctx, account, agent)
+    if (over) {
+      await applyEvent(ctx, item, { type: 'defer', until: over.until, reason: OVER_BUDGET })
+      await sayOver(ctx, account, agent, over)
+      result.notDueInMs = Math.min(result.notDueInMs ?? Number.POSITIVE_INFINITY, over.until - now())
+      continue
+    }
+    const turnCounted = mustReserve(account, agent)
+    const claimed = await applyEvent(ctx, item, { type: 'claim', epoch: runtime.epoch }, { turnCounted })
+    if (claimed.kind !== 'changed') continue
+    await beginTurn(ctx, account, agent)
+    result.items.push(await claimedItem(ctx, claimed.item, claimed.reconcile, { ...rows, agent }, budget))
   }
   if (result.items.length > 0) await shortenLease(ctx, runtime)
   return result

@@ -6,7 +6,9 @@ import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { findOwned } from '../lib/owned.js'
 import { cutToBytes } from '../lib/text.js'
+import { getAccount } from './accounts.js'
 import { applyEvent } from './apply.js'
+import { beginTurn, mustReserve, OVER_BUDGET, overBudget, sayOver } from './budgets.js'
 import { shortenLease } from './claim.js'
 import { CLAIM_READ_CHARS, claimedItem } from './claimedItem.js'
 import { activate, append } from './enqueue.js'
@@ -84,9 +86,17 @@ export async function beginHeartbeat(
   if (lane.activeId !== null) return { skip: 'lane_busy' }
 
   await setPresence(ctx, runtime.accountId, agent._id, { lastHeartbeatSlot: slot })
+  const account = await getAccount(ctx, runtime.accountId)
+  const over = await overBudget(ctx, account, agent)
+  if (over) {
+    await sayOver(ctx, account, agent, over)
+    return { skip: OVER_BUDGET }
+  }
   const queued = await append(ctx, lane, { type: 'heartbeat', agent, taskId: lane.taskId, messageId: null, depth: 0 })
-  const claimed = await applyEvent(ctx, await activate(ctx, queued), { type: 'claim', epoch: runtime.epoch })
+  const attempt = { turnCounted: mustReserve(account, agent) }
+  const claimed = await applyEvent(ctx, await activate(ctx, queued), { type: 'claim', epoch: runtime.epoch }, attempt)
   if (claimed.kind !== 'changed') throw new Error('A fresh heartbeat could not be claimed.')
+  await beginTurn(ctx, account, agent)
   await shortenLease(ctx, runtime)
   const context = await heartbeatContext(ctx, agent, tasks)
   const rows = { agent, task: focus, message: null }

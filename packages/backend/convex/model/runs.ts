@@ -6,6 +6,7 @@ import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { splitText } from '../lib/text.js'
 import type { Item } from './lanes.js'
+import { countRun } from './usage.js'
 
 /** UTF-16 units per kept part: at three bytes each this stays below the 1 MiB a document may hold. */
 const PART_CHARS = 250_000
@@ -19,13 +20,13 @@ export async function findRun(ctx: { db: QueryCtx['db'] }, item: Item): Promise<
 }
 
 /** @param item already claimed: its fence and epoch name the attempt */
-export async function startRun(ctx: MutationCtx, item: Item, reconcile: boolean): Promise<void> {
+export async function startRun(ctx: MutationCtx, item: Item, reconcile: boolean, turnCounted: boolean): Promise<void> {
   await ctx.db.insert('agentRuns', {
     accountId: item.accountId,
     deliveryId: item._id,
     agentId: item.agentId,
     taskId: item.taskId,
-    turnCounted: false,
+    turnCounted,
     fence: item.fence,
     epoch: item.claimedBy ?? 0,
     turn: item.turn,
@@ -54,7 +55,7 @@ export async function completeRun(
   const run = await findRun(ctx, item)
   if (run?.outcome !== 'open') return
   const at = (offset: number | null) => (offset === null ? null : run.claimedAt + offset)
-  await ctx.db.patch(run._id, {
+  const ended = {
     outcome,
     reason,
     endedAt: now(),
@@ -62,7 +63,9 @@ export async function completeRun(
     acceptedAt: at(report?.acceptedAfterMs ?? null),
     repliedAt: at(report?.repliedAfterMs ?? null),
     usage: report?.usage ?? null,
-  })
+  }
+  await ctx.db.patch(run._id, ended)
+  await countRun(ctx, { ...run, ...ended }, ended.usage)
 }
 
 /** Keeps the whole text of a reply that its thread did not get in full. */

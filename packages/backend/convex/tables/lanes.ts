@@ -182,6 +182,8 @@ export const laneTables = {
     inputTokens: v.number(),
     outputTokens: v.number(),
     microUsd: v.number(),
+    /** `<cap>:<limit>` of each cap that people have been told of in this period. */
+    reached: v.array(v.string()),
   })
     .index('by_account_agent_period', ['accountId', 'agentId', 'period', 'start'])
     .index('by_account_start', ['accountId', 'start']),
