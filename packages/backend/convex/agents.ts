@@ -10,6 +10,7 @@ import { nullable, vAgentStatus, vBudgets, vPermissions } from './lib/validators
 import { userActor } from './model/actors.js'
 import { recordActivity } from './model/activity.js'
 import { removeAgent } from './model/agentRemoval.js'
+import { saysOverBudget } from './model/budgets.js'
 import { createAgent, getProfile, setPaused, updateAgent } from './model/agents.js'
 import { agentStatus, findPresence } from './model/presence.js'
 import { claimedItems } from './model/runtimes.js'
@@ -113,7 +114,7 @@ async function withStatus(ctx: MemberQueryCtx, agents: Doc<'agents'>[]) {
       return {
         ...{ id, slug, name, role, model, heartbeatMinutes, paused, permissions, status },
         lead: account?.leadAgentId === id,
-        statusReason: status === 'error' ? (presence?.reason ?? null) : null,
+        statusReason: presence && (status === 'error' || saysOverBudget(presence)) ? presence.reason : null,
       }
     }),
   )

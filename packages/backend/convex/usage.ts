@@ -2,6 +2,7 @@
 import { paginationOptsValidator, paginationResultValidator } from 'convex/server'
 import { v } from 'convex/values'
 import { internalMutation, memberQuery } from './lib/functions.js'
+import { now } from './lib/clock.js'
 import { getOwned } from './lib/owned.js'
 import { pageWithin } from './lib/paging.js'
 import { nullable, oneOf, vUsagePeriod } from './lib/validators.js'
@@ -69,7 +70,10 @@ export const add = internalMutation({
   returns: v.null(),
   handler: async (ctx, { accountId, agentId, at, add }): Promise<null> => {
     const account = await ctx.db.get(accountId)
-    if (account?.deletingAt === null) await addUsage(ctx, accountId, agentId, at, add)
+    if (account?.deletingAt !== null) return null
+    await addUsage(ctx, accountId, agentId, at, add)
+    // A turn given back may be what somebody waits for who was too fast to see it.
+    if (add.turns < 0) await recallStep(ctx, { accountId, agentId: null, since: now(), cursor: null })
     return null
   },
 })

@@ -97,7 +97,11 @@ async function tellOnce(ctx: MutationCtx, accountId: Id<'accounts'>, { scope, na
   })
 }
 
+/** The agent's status carries a budget's reason, whatever the status is. */
+export const saysOverBudget = ({ reason }: Pick<Doc<'agentPresence'>, 'reason'>): boolean =>
+  reason?.startsWith(STATUS_PREFIX) ?? false
+
 export async function clearStatus(ctx: MutationCtx, accountId: Id<'accounts'>, agentId: Id<'agents'>): Promise<void> {
   const presence = await findPresence(ctx, accountId, agentId)
-  if (presence?.reason?.startsWith(STATUS_PREFIX)) await ctx.db.patch(presence._id, { reason: null })
+  if (presence && saysOverBudget(presence)) await ctx.db.patch(presence._id, { reason: null })
 }
