@@ -39,10 +39,13 @@ async function addPerPerson(ctx: MutationCtx, rows: readonly Notification[], sig
   for (const { accountId, userId, count } of people.values()) await addUnread(ctx, accountId, userId, sign * count)
 }
 
-/** Puts new rows into the count of their people. Rows that are gone or counted already change nothing. */
+/** Puts new rows into the count of their people. Rows that are gone or counted already change nothing, and no account that is being deleted gets an inbox back. */
 export async function foldUnread(ctx: MutationCtx, ids: readonly Id<'notifications'>[]): Promise<void> {
   const rows = (await Promise.all(ids.map((id) => ctx.db.get(id)))).filter((row) => row?.counted === false)
-  const fresh = rows.filter((row) => row !== null)
+  const fresh: Notification[] = []
+  for (const row of rows) {
+    if (row !== null && (await ctx.db.get(row.accountId))?.deletingAt === null) fresh.push(row)
+  }
   for (const row of fresh) await ctx.db.patch(row._id, { counted: true })
   await addPerPerson(
     ctx,
