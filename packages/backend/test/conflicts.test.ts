@@ -120,6 +120,98 @@ describe('on the way from commit to claim', () => {
   })
 })
 
+describe('telling the same person and counting the same usage', () => {
+  let backend: EmbeddedBackend
+  beforeEach(async () => {
+    backend = await openEmbedded(functions)
+  })
+  afterEach(() => backend.close())
+
+  it('two settles, a failure of another agent and a message do not conflict; each tells Ada', async () => {
+    const world = await createWorld(backend)
+    const { accountId, service } = world
+    const task = (title: string) => world.ada.mutation(api.tasks.create, { accountId, title })
+    const [a, b, c, d] = [await task('A'), await task('B'), await task('C'), await task('D')]
+    // Everybody has been here before, also in the counts.
+    for (const id of [a, b, c]) await world.post('@engineer hello', id)
+    await world.post('@qa hello', d)
+    for (const item of await world.claimReady()) await world.settle(item, 'hello')
+    await world.cy.mutation(api.messages.post, { accountId, taskId: c, content: '@ada hello' })
+    for (const item of await world.claimReady()) await world.settle(item, null)
+    await backend.finishScheduled()
+    for (const id of [a, b]) await world.post('@engineer go', id)
+    await world.post('@qa go', d)
+    const items = await world.claimReady()
+    expect(items).toHaveLength(3)
+    await backend.finishScheduled()
+    const told = (await world.noticesOf('ada')).length
+
+    const { trace } = backend.engine
+    const run = { ...RUN, usage: { model: 'm', inputTokens: 10, outputTokens: 10, costUsd: 1 } }
+    const settles: Traced[] = []
+    const fails: Traced[] = []
+    for (const { id, fence } of items.slice(0, 2)) {
+      settles.push(
+        await trace(api.service.notifications.settle, { ...service, id, fence, outcome: 'reply' as const, reply: 'done', run }),
+      )
+    }
+    for (const { id, fence } of items.slice(2)) {
+      const failure = { class: 'terminal' as const, code: 'TURN_FAILED', reason: 'no', ended: true, retryAfterMs: null, run }
+      fails.push(await trace(api.service.notifications.fail, { ...service, id, fence, ...failure }))
+    }
+    const post = await backend.engine.withIdentity(identityOf('Cy')).trace(api.messages.post, {
+      ...{ accountId, taskId: c, content: '@ada look' },
+    })
+    expect((await world.noticesOf('ada')).length - told).toBe(4)
+    const calls = [...settles, ...fails, post]
+    for (const writer of calls) {
+      for (const reader of calls.filter((other) => other !== writer)) expect(conflicts(writer, reader)).toBe(false)
+      for (const { table } of writer.writes)
+        expect(['inboxes', 'usage', 'counters', 'memberships', 'accounts']).not.toContain(table)
+    }
+    await backend.finishScheduled()
+    expect(await world.ada.query(api.notifications.unreadCount, { accountId })).toBe((await world.noticesOf('ada')).length)
+  })
+
+  it('a claim without caps reads no usage, and a claim with a cap conflicts with no settle and no message either', async () => {
+    const world = await createWorld(backend)
+    const { accountId, service, epoch, engineer: agentId } = world
+    const task = (title: string) => world.ada.mutation(api.tasks.create, { accountId, title })
+    const [a, b] = [await task('A'), await task('B')]
+    for (const id of [a, b]) await world.post('@engineer hello', id)
+    for (const item of await world.claimReady()) await world.settle(item, 'hello')
+    await backend.finishScheduled()
+    for (const capped of [false, true]) {
+      if (capped) {
+        const budgets = { turnsPerHour: 100, tokensPerDay: 1_000_000, microUsdPerDay: null }
+        await world.ada.mutation(api.agents.setBudgets, { accountId, agentId, budgets })
+      }
+      await world.post('@engineer settle me', a)
+      const [held] = await world.claimReady()
+      if (!held) throw new Error('Nothing held.')
+      await world.post('@engineer claim me', b)
+      await backend.finishScheduled()
+      const [head] = await world.ready()
+      const { trace } = backend.engine
+      const post = await backend.engine.withIdentity(identityOf('Ada')).trace(api.messages.post, {
+        ...{ accountId, taskId: b, content: '@engineer one more' },
+      })
+      const claim = await trace(api.service.notifications.claim, { ...service, epoch, ids: [head?.id ?? ''] })
+      const settle = await trace(api.service.notifications.settle, {
+        ...{ ...service, id: held.id, fence: held.fence, outcome: 'reply' as const, reply: 'settled', run: RUN },
+      })
+      expect((claim.result as { items: unknown[] }).items).toHaveLength(1)
+      expect(claim.reads.some(({ table }) => table === 'usage')).toBe(capped)
+      expect([conflicts(settle, claim), conflicts(post, claim), conflicts(claim, settle)]).toEqual([false, false, false])
+      for (const { id, fence } of (claim.result as { items: { id: string; fence: number }[] }).items) {
+        await world.settle({ id, fence }, 'ok')
+      }
+      for (const item of await world.claimReady()) await world.settle(item, 'ok')
+      expect(await world.ready()).toEqual([])
+    }
+  })
+})
+
 describe('what a call reads does not grow with history', () => {
   it('claim, settle and check-in read as many documents after 200 turns as after 20', async () => {
     const backend = await openEmbedded(functions)
