@@ -1,12 +1,16 @@
-/** What people see of the queue: the states beside a thread, and /stop. */
+/** What people see of the queue: the states beside a thread, /stop, and what became of what died. */
+import { paginationOptsValidator, paginationResultValidator } from 'convex/server'
 import { v } from 'convex/values'
 import { LIMITS } from '@mission-control/shared/limits'
 import { memberMutation, memberQuery } from './lib/functions.js'
 import { getOwned } from './lib/owned.js'
-import { nullable, vDeliveryState, vDeliveryType } from './lib/validators.js'
+import { pageWithin } from './lib/paging.js'
+import { nullable, vDeliveryState, vDeliveryType, vRunOutcome, vUsage } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { recordActivity } from './model/activity.js'
+import { listDead as deadItems, listParts, listRuns } from './model/deadLetters.js'
 import { findRun } from './model/runs.js'
+import { redriveItem } from './model/settle.js'
 import { sweep } from './model/sweep.js'
 
 /** The newest deliveries of a task with the times of their newest attempt, newest first. */
@@ -22,6 +26,8 @@ export const forTask = memberQuery('member')({
       replyId: nullable(v.id('messages')),
       attempts: v.number(),
       reason: nullable(v.string()),
+      /** `ready`: when it may be claimed. `claimed`: its hard deadline. Ended: when that was. */
+      dueAt: v.number(),
       stopping: v.boolean(),
       committedAt: v.number(),
       claimedAt: nullable(v.number()),
@@ -41,9 +47,9 @@ export const forTask = memberQuery('member')({
     return await Promise.all(
       items.map(async (item) => {
         const run = await findRun(ctx, item)
-        const { _id: id, type, state, agentId, messageId, replyId, attempts, reason, committedAt } = item
+        const { _id: id, type, state, agentId, messageId, replyId, attempts, reason, dueAt, committedAt } = item
         return {
-          ...{ id, type, state, agentId, messageId, replyId, attempts, reason, committedAt },
+          ...{ id, type, state, agentId, messageId, replyId, attempts, reason, dueAt, committedAt },
           stopping: item.state === 'claimed' && item.stopAt !== null,
           claimedAt: run?.claimedAt ?? null,
           sentAt: run?.sentAt ?? null,
@@ -72,4 +78,70 @@ export const stop = memberMutation('member')({
     })
     return null
   },
+})
+
+const vDead = v.object({
+  id: v.id('deliveries'),
+  type: vDeliveryType,
+  agentId: v.id('agents'),
+  /** `null` once the agent or the task is deleted. */
+  agentName: nullable(v.string()),
+  taskId: nullable(v.id('tasks')),
+  taskTitle: nullable(v.string()),
+  messageId: nullable(v.id('messages')),
+  reason: nullable(v.string()),
+  attempts: v.number(),
+  committedAt: v.number(),
+  diedAt: v.number(),
+})
+
+/** What was given up, the newest death first. */
+export const listDead = memberQuery('member')({
+  args: { paginationOpts: paginationOptsValidator },
+  returns: paginationResultValidator(vDead),
+  handler: async (ctx, { paginationOpts }) => await deadItems(ctx, ctx.accountId, pageWithin(paginationOpts)),
+})
+
+/**
+ * Tries a dead one once more, at the tail of its lane. For every member: it asks of the agent what writing the message again would.
+ * @throws CONFLICT if it is not dead, or its lane is closed
+ */
+export const redrive = memberMutation('member')({
+  args: { deliveryId: v.id('deliveries') },
+  returns: v.object({ state: vDeliveryState }),
+  handler: async (ctx, { deliveryId }) => {
+    const item = await getOwned(ctx, ctx.accountId, 'deliveries', deliveryId)
+    return { state: await redriveItem(ctx, item, userActor(ctx.member)) }
+  },
+})
+
+/** Attempts, the newest first. */
+export const runs = memberQuery('member')({
+  args: { deliveryId: v.id('deliveries'), paginationOpts: paginationOptsValidator },
+  returns: paginationResultValidator(
+    v.object({
+      fence: v.number(),
+      turn: v.number(),
+      outcome: vRunOutcome,
+      reason: nullable(v.string()),
+      reconcile: v.boolean(),
+      claimedAt: v.number(),
+      sentAt: nullable(v.number()),
+      acceptedAt: nullable(v.number()),
+      repliedAt: nullable(v.number()),
+      endedAt: nullable(v.number()),
+      usage: nullable(vUsage),
+      keptParts: v.number(),
+    }),
+  ),
+  handler: async (ctx, { deliveryId, paginationOpts }) =>
+    await listRuns(ctx, await getOwned(ctx, ctx.accountId, 'deliveries', deliveryId), pageWithin(paginationOpts)),
+})
+
+/** The whole text of replies that were cut or had no thread to go to: parts in order, by attempt. At most 8 a page. */
+export const keptReply = memberQuery('member')({
+  args: { deliveryId: v.id('deliveries'), paginationOpts: paginationOptsValidator },
+  returns: paginationResultValidator(v.object({ fence: v.number(), n: v.number(), text: v.string() })),
+  handler: async (ctx, { deliveryId, paginationOpts }) =>
+    await listParts(ctx, await getOwned(ctx, ctx.accountId, 'deliveries', deliveryId), pageWithin(paginationOpts)),
 })

@@ -6,7 +6,7 @@ import type { MutationCtx } from '../_generated/server.js'
 import { now, random } from '../lib/clock.js'
 import { refuse } from '../lib/errors.js'
 import { recordActivity } from './activity.js'
-import { SYSTEM } from './actors.js'
+import type { Actor } from './actors.js'
 import type { Applied, Attempt } from './apply.js'
 import { applyEvent } from './apply.js'
 import type { Item } from './lanes.js'
@@ -58,8 +58,11 @@ export async function releaseItem(ctx: MutationCtx, item: Item, fence: number, e
   accepted(await applyEvent(ctx, item, { type: 'release', fence, ended }))
 }
 
-/** @throws CONFLICT if it is not dead, or its lane is closed */
-export async function redriveItem(ctx: MutationCtx, item: Item): Promise<DeliveryState> {
+/**
+ * @param actor who asked for it: a person, or the runtime's operator (SYSTEM)
+ * @throws CONFLICT if it is not dead, or its lane is closed
+ */
+export async function redriveItem(ctx: MutationCtx, item: Item, actor: Actor): Promise<DeliveryState> {
   const lane = await getLane(ctx, item.laneId)
   const result = await applyEvent(ctx, item, { type: 'redrive', seq: lane.nextSeq })
   if (result.kind === 'refused') {
@@ -67,7 +70,7 @@ export async function redriveItem(ctx: MutationCtx, item: Item): Promise<Deliver
   }
   await recordActivity(ctx, item.accountId, {
     type: 'delivery_redriven',
-    actor: SYSTEM,
+    actor,
     targetId: item._id,
     targetName: item.type,
     taskId: item.taskId,

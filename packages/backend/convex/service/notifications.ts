@@ -5,6 +5,7 @@ import { serviceMutation, serviceQuery } from '../lib/functions.js'
 import { refuse } from '../lib/errors.js'
 import { getOwned } from '../lib/owned.js'
 import { checkInteger } from '../lib/text.js'
+import { SYSTEM } from '../model/actors.js'
 import { claimItems } from '../model/claim.js'
 import { DEAD_STATES, listItems, readyHeads, traceItem } from '../model/queue.js'
 import { failItem, redriveItem, releaseItem, settleItem } from '../model/settle.js'
@@ -103,5 +104,7 @@ export const listDead = serviceQuery({
 export const redrive = serviceMutation({
   args: { id: v.string() },
   returns: vFailResult.pick('state'),
-  handler: async (ctx, { id }) => ({ state: await redriveItem(ctx, await getOwned(ctx, ctx.accountId, 'deliveries', id)) }),
+  handler: async (ctx, { id }) => ({
+    state: await redriveItem(ctx, await getOwned(ctx, ctx.accountId, 'deliveries', id), SYSTEM),
+  }),
 })
