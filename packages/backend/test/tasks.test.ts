@@ -271,19 +271,28 @@ onEachEngine('assignees', (open) => {
     expect(await world.backend.run((ctx) => ctx.db.query('assignments').collect())).toEqual([])
   })
 
-  /** Rows and array, task by task. */
+  /** Rows and arrays, task by task, and the counts of all. */
   const compare = (world: World) =>
     world.backend.run(async (ctx) => {
       const rows = await ctx.db.query('assignments').collect()
+      const { countTasks } = await import('../convex/model/counters.js')
+      const counts: Record<string, number> = { ...(await countTasks(ctx, world.accountId)) }
       for (const task of await ctx.db.query('tasks').collect()) {
         const mine = rows.filter(({ taskId }) => taskId === task._id)
         const key = ({ type, id }: { type: string; id: string }) => `${type} ${id}`
         const fromRows = mine.map(({ assigneeType: type, assigneeId: id }) => key({ type, id })).sort()
         expect(task.assignees.map(key).sort()).toEqual(fromRows)
         expect(mine.every(({ status, accountId }) => status === task.status && accountId === task.accountId)).toBe(true)
+        const labels = await ctx.db
+          .query('taskLabels')
+          .withIndex('by_account_task', (q) => q.eq('accountId', world.accountId).eq('taskId', task._id))
+          .collect()
+        expect(labels.map(({ label }) => label).sort()).toEqual(task.status === 'archived' ? [] : [...task.labels].sort())
+        counts[task.status] = (counts[task.status] ?? 0) - 1
         if (task.status === 'inbox') expect(mine).toEqual([])
         if (task.status === 'assigned' || task.status === 'in_progress') expect(mine).not.toEqual([])
       }
+      expect(Object.values(counts).every((left) => left === 0)).toBe(true)
       return rows.length
     })
 
@@ -310,6 +319,7 @@ onEachEngine('assignees', (open) => {
         const status = pick(['in_progress', 'review', 'done', 'blocked', 'assigned'] as const)
         return world.ada.mutation(api.tasks.updateStatus, { accountId, taskId: pick(tasks), status, reason: 'r' })
       },
+      label: () => update(world, { labels: [pick(['a', 'b', 'c']), pick(['B', 'd'])] }, pick(tasks)),
       archive: async () => pick([1, 0, 0, 0, 0, 0]) && (await archive(world, pick(tasks))),
       removeAgent: async () =>
         pick([1, 0, 0, 0]) && (await world.ada.mutation(api.agents.remove, { accountId, agentId: pick(agents) })),
@@ -333,7 +343,7 @@ onEachEngine('assignees', (open) => {
         if (errorCode(error) === null) throw error
         codes.add(errorCode(error))
       })
-      await world.backend.finishScheduled()
+      if (pick([true, false])) await world.backend.finishScheduled()
       most = Math.max(most, await compare(world))
     }
     expect(most).toBeGreaterThan(2)

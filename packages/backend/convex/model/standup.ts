@@ -1,12 +1,13 @@
 /**
- * What an account did in one day of its time zone. Written within an hour of the day's end, by a cron; once per day, whatever is
- * called how often.
+ * What an account did in one day of its time zone. An hourly cron writes it once the last turns of the day have ended; once per day,
+ * whatever is called how often.
  *
  * Done, dead letters and usage are of the day itself. In progress, blocked and in review are as they stand when the row is written:
  * no row remembers where a task stood yesterday.
  */
 import type { Infer } from 'convex/values'
 import type { TaskStatus } from '@mission-control/shared/enums'
+import { TURN_CAP_MS } from '@mission-control/shared/lanes/policy'
 import { internal } from '../_generated/api.js'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx, QueryCtx } from '../_generated/server.js'
@@ -26,8 +27,8 @@ const LINE_CHARS = 200
 /** Tasks done and dead letters of one day that are counted; `exact` says when there may be more tasks. */
 const DONE_COUNTED = 500
 const DEAD_COUNTED = 1_000
-/** A day has at most 25 hours, and one more where hours of UTC do not begin with it. */
-const HOURS_PER_DAY = 26
+/** A day has at most 25 hours; one in which the account moved to another time zone has up to 26 more. */
+const HOURS_READ = 60
 /** Bytes of rows each kind of line may read. */
 const LINES_BYTES = 2_500_000
 
@@ -44,7 +45,8 @@ export async function writeStandup(ctx: MutationCtx, accountId: Id<'accounts'>):
   if (account === null || account.deletingAt !== null) return
   const days = localDays(account.timeZone)
   const last = await latestStandup(ctx, accountId)
-  const yesterday = addDays(days.dateAt(now()), -1)
+  // A turn counts where it was claimed: the day's last ones may still run when it ends.
+  const yesterday = addDays(days.dateAt(now() - TURN_CAP_MS), -1)
   const first = last ? addDays(last.date, 1) : days.dateAt(account._creationTime)
   const oldest = addDays(yesterday, 1 - CATCH_UP_DAYS)
   const date = first > oldest ? first : oldest
@@ -138,7 +140,7 @@ async function sumUsage(ctx: Ctx, accountId: Id<'accounts'>, { from, until }: Sp
     .withIndex('by_account_agent_period', (q) =>
       q.eq('accountId', accountId).eq('agentId', null).eq('period', 'hour').gte('start', from).lt('start', until),
     )
-    .take(HOURS_PER_DAY * 2)
+    .take(HOURS_READ)
   const sum = (of: (hour: Doc<'usage'>) => number) => hours.reduce((total, hour) => total + of(hour), 0)
   return {
     turns: sum((hour) => hour.turns),
