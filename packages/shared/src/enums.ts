@@ -109,6 +109,7 @@ export const ACTIVITY_TYPES = [
   'invitation_revoked',
   'invitation_expired',
   'service_token_created',
+  'service_token_renamed',
   'service_token_rotated',
   'service_token_revoked',
   'service_token_expired',
