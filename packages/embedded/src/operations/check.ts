@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { forEachDocument, keyOf, type Catalog, type TableInfo } from '../storage/catalog.ts'
+import { createSearchCheck } from '../search/check.ts'
 import type { Connection } from '../storage/connection.ts'
 import { storedCatalog } from '../storage/stored.ts'
 import { describeDocumentProblem, schemaProblem } from '../validators/document.ts'
@@ -89,6 +90,7 @@ function contents(connection: Connection, options: CheckOptions): CheckLine[] {
   const known = new Set<number>()
   for (const table of catalog.tables()) {
     let own = 0
+    const searches = [...table.searchIndexes.values()].map((search) => createSearchCheck(connection, search))
     forEachDocument(connection, table.number, (row, document, id) => {
       own++
       if (fieldAt(document, '_id') !== id || tableNumberOf(id) !== table.number)
@@ -99,7 +101,12 @@ function contents(connection: Connection, options: CheckOptions): CheckLine[] {
         if (connection.all(entryAt, info.id, keyOf(info, document))[0]?.['row'] !== row)
           index.add(`index ${info.name} has no entry for id ${id}`)
       }
+      for (const search of searches) search.add(row, document)
     })
+    for (const search of searches) {
+      const problem = search.problem()
+      if (problem !== null) index.add(problem)
+    }
     for (const info of table.indexes.values()) {
       known.add(info.id)
       const [{ n: entries } = { n: 0 }] = connection.all('SELECT count(*) AS n FROM entries WHERE index_id = ?', info.id) as {

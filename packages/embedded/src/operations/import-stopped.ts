@@ -59,6 +59,7 @@ function adoptNumbers(connection: Connection, source: ImportSource, mode: Import
   const change = (from: number, to: number) => {
     connection.run('UPDATE tables SET number = ? WHERE number = ?', to, from)
     connection.run('UPDATE indexes SET table_number = ? WHERE table_number = ?', to, from)
+    connection.run('UPDATE search_indexes SET table_number = ? WHERE table_number = ?', to, from)
   }
   // Out of the way first: numbers may be exchanged between tables, or be those of tables the import does not name.
   const taken = new Set([...wanted.values()])

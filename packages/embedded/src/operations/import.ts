@@ -4,6 +4,7 @@
  */
 import type { Random } from '@mission-control/shared/clock'
 import { convexToJson, jsonToConvex } from 'convex/values'
+import { clearSearchIndexes, updateSearchIndexes } from '../search/entries.ts'
 import { keyOf, type Catalog, type TableInfo } from '../storage/catalog.ts'
 import type { Connection } from '../storage/connection.ts'
 import { checkShape } from '../transactions/shape.ts'
@@ -48,6 +49,7 @@ export async function importInto(deps: ImportDeps, source: ImportSource, mode: I
         throw new OperationError(`Table "${name}", line ${line}: the id ${document['_id'] as string} is taken already.`)
       const row = connection.insertDocument(document['_id'] as string, table.number, JSON.stringify(document))
       for (const index of table.indexes.values()) connection.addEntry(index.id, keyOf(index, document), row)
+      updateSearchIndexes(connection, table.searchIndexes.values(), row, null, document)
       written++
     }
   }
@@ -96,6 +98,7 @@ function complete(deps: ImportDeps, table: TableInfo, value: JsonObject, line: n
 
 function clear(connection: Connection, table: TableInfo): void {
   for (const index of table.indexes.values()) connection.run('DELETE FROM entries WHERE index_id = ?', index.id)
+  clearSearchIndexes(connection, table.searchIndexes.values())
   connection.run('DELETE FROM documents WHERE table_number = ?', table.number)
 }
 

@@ -7,8 +7,7 @@ import { FunctionError } from '../errors.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import type { Json } from '../values/json.ts'
 import { justAfter } from '../values/keys.ts'
-import { createCursor } from './cursor.ts'
-import { planQuery, type Plan, type SerializedQuery } from './plan.ts'
+import { createCursor, planQuery, type Plan, type SerializedQuery } from './plan.ts'
 
 export interface PageRequest {
   query: SerializedQuery
@@ -70,7 +69,8 @@ export function readPage(tx: Transaction, request: PageRequest): Page {
     page,
     isDone: exhausted && position.end,
     continueCursor: encode(position, fingerprint),
-    splitCursor: pageStatus && keys.length > 1 && middle ? encode({ end: false, key: middle }, fingerprint) : null,
+    splitCursor:
+      pageStatus && keys.length > 1 && middle && !('search' in plan) ? encode({ end: false, key: middle }, fingerprint) : null,
     pageStatus,
   }
 }

@@ -1,9 +1,12 @@
-/** From a serialized query to an index, a key interval and an order. Refuses what Convex refuses, in similar words. */
-import { FunctionError, NotSupportedError } from '../errors.ts'
+/** From a serialized query to an index, a key interval and an order, or to a search. Refuses what Convex refuses, in similar words. */
+import { FunctionError } from '../errors.ts'
+import { createSearchCursor } from '../search/cursor.ts'
+import { planSearch, type SearchExpression, type SearchPlan } from '../search/plan.ts'
 import type { IndexInfo } from '../storage/catalog.ts'
 import type { Order } from '../storage/connection.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import type { Json } from '../values/json.ts'
+import { createRangeCursor, type Cursor } from './cursor.ts'
 import { afterPrefix, AFTER_ALL_KEYS, BEFORE_ALL_KEYS, encodeKey } from '../values/keys.ts'
 
 export type RangeExpression = { type: 'Eq' | 'Gt' | 'Gte' | 'Lt' | 'Lte'; fieldPath: string; value: Json }
@@ -12,10 +15,10 @@ export interface SerializedQuery {
   source:
     | { type: 'FullTableScan'; tableName: string; order: Order | null }
     | { type: 'IndexRange'; indexName: string; range: RangeExpression[]; order: Order | null }
-    | { type: 'Search'; indexName: string; filters: Json[] }
+    | { type: 'Search'; indexName: string; filters: SearchExpression[] }
   operators: Operator[]
 }
-export interface Plan {
+export interface RangePlan {
   index: IndexInfo
   low: Buffer
   high: Buffer
@@ -23,18 +26,31 @@ export interface Plan {
   operators: Operator[]
 }
 
+export type Plan = RangePlan | SearchPlan
+
 export function planQuery(tx: Transaction, query: SerializedQuery): Plan {
   const { source, operators } = query
-  if (source.type === 'Search') throw new NotSupportedError(`search indexes (${source.indexName})`)
+  if (source.type === 'Search') {
+    const [table, name] = split(source.indexName)
+    return planSearch(tx.requireTable(table), name, source.filters, operators)
+  }
   const order = source.order ?? 'asc'
   if (source.type === 'FullTableScan') {
     const index = tx.requireTable(source.tableName).indexes.get('by_creation_time')!
     return { index, low: BEFORE_ALL_KEYS, high: AFTER_ALL_KEYS, order, operators }
   }
   const [table, name] = split(source.indexName)
-  const index = tx.requireTable(table).indexes.get(name)
-  if (!index) throw new FunctionError(`Index ${source.indexName} not found.`)
+  const { indexes, searchIndexes } = tx.requireTable(table)
+  const index = indexes.get(name)
+  if (!index) {
+    const why = searchIndexes.has(name) ? 'is not a database index: query it with `withSearchIndex`' : 'not found'
+    throw new FunctionError(`Index ${source.indexName} ${why}.`)
+  }
   return { index, ...bounds(index, source.range), order, operators }
+}
+
+export function createCursor(tx: Transaction, plan: Plan): Cursor {
+  return 'search' in plan ? createSearchCursor(tx, plan) : createRangeCursor(tx, plan)
 }
 
 function split(indexName: string): [string, string] {

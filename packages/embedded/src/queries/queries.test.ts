@@ -52,7 +52,7 @@ describe('index ranges', () => {
           .withSearchIndex('s', (q: any) => q.search('k', 'x'))
           .collect(),
       ),
-    ).rejects.toThrow('not supported by the embedded backend: search indexes')
+    ).rejects.toThrow('Index anything.s not found.')
   })
 })
 

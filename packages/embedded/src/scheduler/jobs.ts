@@ -7,7 +7,7 @@
  * A cron goes back to pending with its next time instead of success or failed.
  */
 import { CRONS, SCHEDULED, type Catalog } from '../storage/catalog.ts'
-import { createCursor } from '../queries/cursor.ts'
+import { createRangeCursor } from '../queries/cursor.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import { stateOf } from '../syscalls/scheduling.ts'
 import { encodeKey } from '../values/keys.ts'
@@ -59,7 +59,7 @@ function documentsIn(
 ): JsonObject[] {
   const index = catalog.table(table)!.indexes.get(indexName)!
   const low = encodeKey([state])
-  const cursor = createCursor(tx, { index, low, high: afterPrefix(low), order: 'asc', operators: [{ limit }] })
+  const cursor = createRangeCursor(tx, { index, low, high: afterPrefix(low), order: 'asc', operators: [{ limit }] })
   const found: JsonObject[] = []
   for (let row = cursor.next(); row; row = cursor.next()) found.push(row.document)
   return found

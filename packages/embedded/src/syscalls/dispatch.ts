@@ -100,6 +100,8 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
         const fn = await deps.resolve(nameOf(args), [op.slice('1.0/actions/'.length) as FunctionKind])
         return deps.runTopLevel(execution, fn, args['args']!)
       }
+      case '1.0/actions/vectorSearch':
+        throw new NotSupportedError(`vector search (${JSON.stringify((args['query'] as JsonObject | undefined)?.['indexName'])})`)
       default:
         if (op.startsWith('1.0/storage')) return deps.storage.call(execution, op, args)
         throw new NotSupportedError(op)

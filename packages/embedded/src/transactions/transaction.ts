@@ -3,6 +3,7 @@
  * caps counted. Whoever opens it owns BEGIN, SAVEPOINT and COMMIT; nothing here does.
  */
 import { FunctionError, NotSupportedError } from '../errors.ts'
+import { updateSearchIndexes } from '../search/entries.ts'
 import { keyOf, type Catalog, type IndexInfo, type TableInfo } from '../storage/catalog.ts'
 import type { Connection, EntryRow, Order } from '../storage/connection.ts'
 import { encodeId, tableNumberOf } from '../values/ids.ts'
@@ -76,6 +77,19 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     return JSON.stringify(document)
   }
 
+  /** A document a query found, or that is asked for by its id: read, but no query of its own. */
+  function load(id: string): { document: JsonObject; bytes: number } | null {
+    open()
+    reads.ids.add(id)
+    const row = connection.document(id)
+    if (!row) return null
+    count('documentsRead')
+    const document = JSON.parse(row.json) as JsonObject
+    const bytes = sizeOf(document)
+    count('bytesRead', bytes)
+    return { document, bytes }
+  }
+
   return {
     /** What another transaction over the same state is made from. */
     source: { connection, catalog, snapshotTs },
@@ -111,13 +125,14 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     get(id: string): JsonObject | null {
       open()
       count('indexRanges')
-      reads.ids.add(id)
-      const row = connection.document(id)
-      if (!row) return null
-      count('documentsRead')
-      const document = JSON.parse(row.json) as JsonObject
-      count('bytesRead', sizeOf(document))
-      return document
+      return load(id)?.document ?? null
+    },
+    load,
+
+    /** Rows of any statement without noting them, for searches: the cursor that asks notes what it hands out. */
+    all(sql: string, ...args: string[]) {
+      open()
+      return connection.all(sql, ...args)
     },
 
     /** Rows of an index without noting them: the cursor that asks notes what it hands out. */
@@ -142,6 +157,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
         connection.addEntry(index.id, after, row)
         keys.push({ index, after })
       }
+      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), row, null, document))
       writes.push({ table: table.name, id, keys })
       version++
       return id
@@ -163,6 +179,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
         connection.removeEntry(index.id, before)
         connection.addEntry(index.id, after, stored.row)
       }
+      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), stored.row, previous, document))
       writes.push({ table: table.name, id, keys })
       version++
     },
@@ -179,6 +196,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
         connection.removeEntry(index.id, before)
         keys.push({ index, before })
       }
+      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), stored.row, previous, null))
       connection.deleteDocument(stored.row)
       writes.push({ table: table.name, id, keys })
       version++
