@@ -21,6 +21,7 @@ export interface Session {
 
 const PING_EVERY_MS = 15_000 // clients give up after 60 s without a message
 const MAX_SILENT_PINGS = 8 // 120 s without a pong, as in production
+const CLOSE_ANSWER_MS = 2_000 // for a client to say goodbye too; one that is gone must not hold up the end of the process
 const MAX_QUEUED_MUTATIONS = 1_000
 const MAX_REASON_BYTES = 123 // of a WebSocket close frame
 const CLOSE_BAD_MESSAGE = 1008
@@ -53,7 +54,10 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     if (refreshing || ended.signal.aborted || expired(principal)) return
     refreshing = true
     try {
-      while (!ended.signal.aborted && (set.hasDirty() || behind())) await transition()
+      while (!ended.signal.aborted && (set.hasDirty() || behind())) {
+        await transition()
+        await outbox.ready()
+      }
     } catch (error) {
       fail(error)
     } finally {
@@ -295,7 +299,13 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   return {
     async close(code, reason) {
       close(code, reason)
+      const closed = new AbortController()
+      void engine.clock.sleep(CLOSE_ANSWER_MS, closed.signal).then(
+        () => ws.terminate(),
+        () => {}, // it answered
+      )
       await gone
+      closed.abort()
     },
   }
 }
