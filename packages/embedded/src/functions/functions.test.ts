@@ -96,9 +96,9 @@ describe('executions', () => {
   it('say what is not supported', async () => {
     const backend = await inMemory({ functions })
     await expect(backend.query('f:handle', {})).rejects.toThrow('not supported by the embedded backend: 1.0/createFunctionHandle')
-    await expect(backend.query('f:missing', {})).rejects.toThrow("Could not find function for 'f:missing'")
+    await expect(backend.query('f:missing', {})).rejects.toThrow("Could not find public function for 'f:missing'")
     await expect(backend.mutation('f:time', {})).rejects.toThrow(
-      'Trying to execute f:time as mutation, but it is defined as query.',
+      'Trying to execute f.js:time as Mutation, but it is defined as Query.',
     )
   })
 })
@@ -137,7 +137,7 @@ describe('documents', () => {
       async (db: any, id: string) => (await db.delete(id), db.patch(id, {})),
       'Update on nonexistent document ID',
     ],
-    ['another _id', (db: any, id: string) => db.patch(id, { _id: 'x' }), 'does not match the document'],
+    ['another _id', (db: any, id: string) => db.patch(id, { _id: 'x' }), "doesn't match '_id' field"],
     ['an underscore field', (db: any) => db.insert('anything', { _mine: 1 }), "Field '_mine' starts with an underscore"],
     ['a system table', (db: any) => db.query('_scheduled_functions').collect(), 'can only be accessed from db.system'],
     [

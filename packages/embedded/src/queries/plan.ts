@@ -7,9 +7,12 @@ import type { Order } from '../storage/connection.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import type { Json } from '../values/json.ts'
 import { createRangeCursor, type Cursor } from './cursor.ts'
-import { afterPrefix, AFTER_ALL_KEYS, BEFORE_ALL_KEYS, encodeKey } from '../values/keys.ts'
+import { AFTER_ALL_KEYS, BEFORE_ALL_KEYS } from '../values/keys.ts'
+import { checkExpression } from './filter.ts'
+import { intervalOf, type RangeExpression } from './range.ts'
 
-export type RangeExpression = { type: 'Eq' | 'Gt' | 'Gte' | 'Lt' | 'Lte'; fieldPath: string; value: Json }
+const MAX_OPERATORS = 256 // of one query
+
 export type Operator = { filter: Json } | { limit: number }
 export interface SerializedQuery {
   source:
@@ -28,8 +31,10 @@ export interface RangePlan {
 
 export type Plan = RangePlan | SearchPlan
 
-export function planQuery(tx: Transaction, query: SerializedQuery): Plan {
+/** `syscall`: whose argument the query is, for what is wrong with it. */
+export function planQuery(tx: Transaction, query: SerializedQuery, syscall = 'queryStream'): Plan {
   const { source, operators } = query
+  checkOperators(operators, syscall)
   if (source.type === 'Search') {
     const [table, name] = split(source.indexName)
     return planSearch(tx.requireTable(table), name, source.filters, operators)
@@ -46,7 +51,7 @@ export function planQuery(tx: Transaction, query: SerializedQuery): Plan {
     const why = searchIndexes.has(name) ? 'is not a database index: query it with `withSearchIndex`' : 'not found'
     throw new FunctionError(`Index ${source.indexName} ${why}.`)
   }
-  return { index, ...bounds(index, source.range), order, operators }
+  return { index, ...intervalOf(index, source.range), order, operators }
 }
 
 export function createCursor(tx: Transaction, plan: Plan): Cursor {
@@ -58,39 +63,8 @@ function split(indexName: string): [string, string] {
   return [indexName.slice(0, dot), indexName.slice(dot + 1)]
 }
 
-/** Equalities on a prefix of the fields, then at most one lower and one upper bound on the next field. */
-function bounds(index: IndexInfo, range: readonly RangeExpression[]): { low: Buffer; high: Buffer } {
-  const fields = index.fields
-  const equal: Json[] = []
-  let lower: RangeExpression | undefined
-  let upper: RangeExpression | undefined
-  for (const expression of range) {
-    const expected = fields[equal.length]
-    if (expression.fieldPath !== expected) {
-      throw new FunctionError(
-        `Tried to query index ${index.name} but the query didn't use the index fields in order. Index fields: ${JSON.stringify(
-          fields.slice(0, -1),
-        )}. Next expected field: ${expected ?? 'none'}, got: ${expression.fieldPath}. See https://docs.convex.dev/using/indexes for more details.`,
-      )
-    }
-    if (expression.type === 'Eq') {
-      if (lower ?? upper)
-        throw new FunctionError(`Tried to query index ${index.name} with an equality after a range on ${expected}.`)
-      equal.push(expression.value)
-    } else if (expression.type === 'Gt' || expression.type === 'Gte') {
-      if (lower)
-        throw new FunctionError(`Already defined lower bound in index range of ${index.name}. Can't add \`${expression.type}\`.`)
-      lower = expression
-    } else {
-      if (upper)
-        throw new FunctionError(`Already defined upper bound in index range of ${index.name}. Can't add \`${expression.type}\`.`)
-      upper = expression
-    }
-  }
-  const prefix = encodeKey(equal)
-  const at = (bound: RangeExpression) => Buffer.concat([prefix, encodeKey([bound.value])])
-  return {
-    low: !lower ? prefix : lower.type === 'Gte' ? at(lower) : afterPrefix(at(lower)),
-    high: !upper ? afterPrefix(prefix) : upper.type === 'Lt' ? at(upper) : afterPrefix(at(upper)),
-  }
+function checkOperators(operators: readonly Operator[], syscall: string): void {
+  if (operators.length > MAX_OPERATORS)
+    throw new FunctionError(`Invalid argument \`query\` for \`${syscall}\`: Query has too many operators: ${operators.length}`)
+  for (const operator of operators) if ('filter' in operator) checkExpression(operator.filter, syscall)
 }

@@ -37,6 +37,8 @@ export interface TableDefinition {
 export interface Catalog {
   table(name: string): TableInfo | undefined
   tableByNumber(number: number): TableInfo | undefined
+  /** The name of a table that has left the schema: its documents are kept, and ids of them stay valid where they are named. */
+  formerTable(number: number): string | undefined
   index(name: string): IndexInfo | undefined
   tables(): Iterable<TableInfo>
 }
@@ -122,9 +124,11 @@ function build(
   const indexes = new Map(
     [...byName.values()].flatMap((table) => [...table.indexes.values()].map((index) => [index.name, index])),
   )
+  const former = new Map([...stored].filter(([name]) => !byName.has(name)).map(([name, { number }]) => [number, name]))
   const catalog: Catalog = {
     table: (name) => byName.get(name),
     tableByNumber: (number) => byNumber.get(number),
+    formerTable: (number) => former.get(number),
     index: (name) => indexes.get(name),
     tables: () => byName.values(),
   }

@@ -41,6 +41,7 @@ export function storedCatalog(connection: Connection): Catalog {
   return {
     table: (name) => byName.get(name),
     tableByNumber: (number) => byNumber.get(number),
+    formerTable: () => undefined,
     index: (name) => indexes.get(name),
     tables: () => byName.values(),
   }
