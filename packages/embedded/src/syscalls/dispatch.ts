@@ -12,7 +12,7 @@ import type { Transaction } from '../transactions/transaction.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import * as documents from './documents.ts'
 import * as queries from './queries.ts'
-import { cancel, schedule } from './scheduling.ts'
+import { cancel, schedule, type Scheduling } from './scheduling.ts'
 import type { StorageCalls } from './storage.ts'
 
 export interface SyscallDeps {
@@ -82,14 +82,14 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
         const fn = await deps.resolve(nameOf(args), ['mutation', 'action'])
         checkOpen(execution)
         if (!tx().writable) throw new FunctionError('Functions cannot be scheduled from a query.')
-        return schedule(tx(), fn, args['args']!, timeOf(args), execution.now())
+        return schedule(tx(), scheduling(execution, fn, args))
       }
       case '1.0/cancel_job':
         cancel(tx(), args['id'] as string, execution.now())
         return {}
       case '1.0/actions/schedule': {
         const fn = await deps.resolve(nameOf(args), ['mutation', 'action'])
-        return deps.mutate((own) => schedule(own, fn, args['args']!, timeOf(args), execution.now()))
+        return deps.mutate((own) => schedule(own, scheduling(execution, fn, args)))
       }
       case '1.0/actions/cancel_job':
         await deps.mutate((own) => cancel(own, args['id'] as string, execution.now()))
@@ -156,6 +156,10 @@ function nameOf(args: JsonObject): string {
   if (typeof args['name'] === 'string') return args['name']
   if (typeof args['reference'] === 'string') throw new NotSupportedError(`components (${args['reference']})`)
   throw new NotSupportedError(`function handles (${JSON.stringify(args['functionHandle'])})`)
+}
+
+function scheduling(execution: Execution, fn: RegisteredFunction, args: JsonObject): Scheduling {
+  return { fn, args: args['args']!, atMs: timeOf(args), nowMs: execution.now(), job: execution.job }
 }
 
 /** Seconds on the wire, milliseconds here; a thousandth of a millisecond hides the rounding of the division. */

@@ -129,7 +129,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     load,
 
     /** Rows of any statement without noting them, for searches: the cursor that asks notes what it hands out. */
-    all(sql: string, ...args: string[]) {
+    all(sql: string, ...args: (string | number)[]) {
       open()
       return connection.all(sql, ...args)
     },
