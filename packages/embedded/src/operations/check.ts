@@ -4,7 +4,7 @@ import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { holdContents } from '../files/hold.ts'
 import { forEachDocument, keyOf, type Catalog, type TableInfo } from '../storage/catalog.ts'
-import { createSearchCheck } from '../search/check.ts'
+import { createSearchCheck, strayedSearchIndexes } from '../search/check.ts'
 import type { Connection } from '../storage/connection.ts'
 import { storedCatalog } from '../storage/stored.ts'
 import { describeDocumentProblem, schemaProblem } from '../validators/document.ts'
@@ -118,6 +118,8 @@ function contents(connection: Connection, options: CheckOptions): CheckLine[] {
     }
     documents += own
   }
+  for (const name of strayedSearchIndexes(connection))
+    index.add(`there is a search index of a table that does not exist (${name})`)
   for (const row of connection.all('SELECT DISTINCT index_id FROM entries')) {
     if (!known.has(row['index_id'] as number))
       index.add(`there are entries of an index that does not exist (${String(row['index_id'])})`)

@@ -39,6 +39,13 @@ export function createSearchCheck(connection: Connection, index: SearchIndexInfo
   }
 }
 
+/** Names of stored search indexes that belong to no table. */
+export function strayedSearchIndexes(connection: Connection): string[] {
+  if (connection.all(`SELECT 1 FROM sqlite_master WHERE name = 'search_indexes'`).length === 0) return []
+  const rows = connection.all('SELECT name FROM search_indexes WHERE table_number NOT IN (SELECT number FROM tables)')
+  return rows.map((row) => row['name'] as string)
+}
+
 const MODULUS = 2 ** 52 // a hash more is still an exact number
 
 function createSum() {

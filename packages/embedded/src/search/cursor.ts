@@ -34,9 +34,11 @@ export function createSearchCursor(tx: Transaction, plan: SearchPlan) {
     const rows = tx.all(
       `SELECT s.score AS score, s.row AS row, d.id AS id
          FROM (SELECT bm25(${fts}, 0.0, 1.0) AS score, rowid AS row FROM ${fts} WHERE ${fts} MATCH ?
-               ORDER BY score, row DESC LIMIT ${MAX_CANDIDATES}) s
+               ORDER BY score, row DESC LIMIT ?) s
          CROSS JOIN documents d ON d.row = s.row ORDER BY s.score, s.row DESC`,
       match,
+      // Without a filter a limit says exactly how many results can still be asked for.
+      operators.filtered ? MAX_CANDIDATES : Math.min(MAX_CANDIDATES, operators.left()),
     )
     const all = rows.map((row) => ({ key: positionOf(row['score'] as number, row['row'] as number), id: row['id'] as string }))
     return (candidates = all.filter(({ key }) => plan.low.compare(key) <= 0 && key.compare(plan.high) < 0))

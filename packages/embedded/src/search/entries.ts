@@ -41,7 +41,7 @@ export function entryOf(index: SearchIndexInfo, document: Json): SearchEntry | n
 }
 
 /**
- * Brings `indexes` from `before` to `after` (null: there is no such document) and tells what changed in them. A document whose text
+ * Brings `indexes` from `before` to `after` (null: there is no such document) and tells what changed in them. A document whose terms
  * and filter fields stay as they are changes nothing.
  */
 export function updateSearchIndexes(
@@ -57,6 +57,7 @@ export function updateSearchIndexes(
     const old = before === null ? null : entryOf(index, before)
     const next = after === null ? null : entryOf(index, after)
     if (!old && !next) continue
+    if (old && next && old.text === next.text && old.filters === next.filters) continue
     if (old) removeEntry(connection, index.fts, row, old)
     if (next) addEntry(connection, index.fts, row, next)
     written.push({ index, ...(old && { before: keyOfEntry(old) }), ...(next && { after: keyOfEntry(next) }) })
