@@ -19,6 +19,8 @@ export interface Execution {
   /** Frozen for queries and mutations; the real time for actions. */
   now: () => number
   random: () => number
+  /** Fit for secrets, unlike `random`; repeatable only when the engine's own random is. */
+  randomBytes: (length: number) => Uint8Array
   env: Readonly<Record<string, string | undefined>>
   logs: LogBuffer
   syscalls: Syscalls

@@ -25,6 +25,8 @@ export const bundleDefines: Readonly<Record<string, string>> = {
   'Math.random': 'Convex.random',
   Date: 'Convex.Date',
   console: 'Convex.console',
+  crypto: 'Convex.crypto',
+  performance: 'Convex.performance',
   fetch: 'Convex.fetch',
   setTimeout: 'Convex.setTimeout',
   setInterval: 'Convex.setInterval',

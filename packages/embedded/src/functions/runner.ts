@@ -91,6 +91,7 @@ export function createRunner(deps: RunnerDeps) {
       requestId: call.requestId,
       now: fn.kind === 'action' ? () => clock.now() : () => frozen,
       random: parent?.tx ? parent.random : createPrng(random.bytes(PRNG_SEED_BYTES)),
+      randomBytes: (length) => random.bytes(length),
       env: deps.env,
       logs: parent?.tx ? parent.logs : createLogBuffer(),
       syscalls: deps.syscalls(),

@@ -12,6 +12,7 @@ import type { Transaction } from '../transactions/transaction.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import * as documents from './documents.ts'
 import * as queries from './queries.ts'
+import { snapshotTs, transactionMetrics } from './meta.ts'
 import { cancel, schedule, type Scheduling } from './scheduling.ts'
 import type { StorageCalls } from './storage.ts'
 
@@ -78,6 +79,8 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
         return execution.identity
       case '1.0/getFunctionMetadata':
         return { name: execution.fn.path, componentPath: execution.fn.componentPath }
+      case '1.0/getTransactionMetrics':
+        return transactionMetrics(tx())
       case '1.0/schedule': {
         const fn = await deps.resolve(nameOf(args), ['mutation', 'action'])
         checkOpen(execution)
@@ -111,7 +114,7 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
   async function runUdf(execution: Execution, args: JsonObject): Promise<Json> {
     const kind = args['udfType']
     if (kind !== 'query' && kind !== 'mutation')
-      throw new NotSupportedError(`ctx.runQuery with a stale snapshot (${JSON.stringify(kind)})`)
+      throw new NotSupportedError(kind === 'snapshotQuery' ? 'useStaleSnapshot' : `runUdf of ${JSON.stringify(kind)}`)
     if (isObject(args['transactionLimits'])) throw new NotSupportedError('transactionLimits')
     const fn = await deps.resolve(nameOf(args), [kind])
     return deps.runNested(execution, fn, args['args']!)
@@ -127,6 +130,8 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
           return queries.openStream(execution, transactionOf(execution, op), args as unknown as { query: SerializedQuery })
         case '1.0/queryCleanup':
           return {}
+        case '1.0/getSnapshotTs':
+          return snapshotTs(transactionOf(execution, op))
         default:
           throw new NotSupportedError(op)
       }
