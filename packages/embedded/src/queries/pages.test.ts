@@ -3,7 +3,7 @@
  * Pages beyond the ordinary ones in queries.test.ts. Production: isolate/src/environment/udf/async_syscall.rs (query_page), database/src/
  * query/mod.rs and index_range.rs. The one difference: there, a page that ends exactly at the end is followed by an empty one.
  */
-import { defineSchema, defineTable } from 'convex/server'
+import { defineSchema, defineTable, paginationOptsValidator, queryGeneric } from 'convex/server'
 import { ConvexError, v } from 'convex/values'
 import { describe, expect, it } from 'vitest'
 import { inMemory } from '../../test/fixtures/backend.ts'
@@ -22,8 +22,13 @@ const schema = defineSchema({
 })
 const ks = ({ page }: Page) => page.map(({ k }) => k)
 
+const list = queryGeneric({
+  args: { paginationOpts: paginationOptsValidator },
+  handler: (ctx, { paginationOpts }) => ctx.db.query('items').paginate(paginationOpts),
+})
+
 async function withItems(count: number, of: (k: number) => object = () => ({})) {
-  const backend = await inMemory({ functions: { schema, modules: {} } })
+  const backend = await inMemory({ functions: { schema, modules: { items: { list } } } })
   await backend.run(async (ctx) => {
     for (let k = 0; k < count; k++) await ctx.db.insert('items', { k, ...of(k) })
   })
@@ -84,6 +89,23 @@ describe('cursors', () => {
       expect(error).toBeInstanceOf(ConvexError)
       expect(error).toMatchObject(refusal)
     }
+  })
+
+  it('of another query are refused over the wire in the words clients look for', async () => {
+    const { backend, page } = await withItems(4)
+    const { continueCursor: cursor } = await page({ numItems: 2 })
+    const { url } = await backend.listen()
+    const args = { paginationOpts: { numItems: 2, cursor } }
+    const answer = await fetch(`${url}/api/query`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ path: 'items:list', args, format: 'json' }),
+    })
+    expect(await answer.json()).toMatchObject({
+      status: 'error',
+      errorMessage: expect.stringContaining('Uncaught ConvexError: InvalidCursor: Tried to run a query starting from a cursor'),
+      errorData: refusal.data,
+    })
   })
 
   it('of an index that has other fields now are refused', async () => {
