@@ -181,7 +181,13 @@ export function createCore(deps: CoreDeps) {
       runner = created
     },
     newRequestId: () => run().newRequestId(),
-    async runHttpAction(handler: HttpHandler, path: string, request: Request, identity: JsonObject | null): Promise<Response> {
+    /** Runs an HTTP action; `deliver` gets its answer while the action, whose body may still be made, goes on. */
+    async runHttpAction(
+      handler: HttpHandler,
+      { path, ...call }: { path: string; requestId: string; identity: JsonObject | null },
+      request: Request,
+      deliver: (response: Response) => Promise<void>,
+    ): Promise<void> {
       if (!handler._handler) throw new NotSupportedError(`an HTTP route that is no httpAction (${path})`)
       if (closing) throw new ClosedError('The backend is shutting down.')
       const fn = {
@@ -193,7 +199,7 @@ export function createCore(deps: CoreDeps) {
         returns: null,
         handler: handler._handler as Handler,
       }
-      return run().runHttp({ fn, args: {}, tx: null, identity, requestId: run().newRequestId() }, request)
+      await run().runHttp({ fn, args: {}, tx: null, ...call }, request, deliver)
     },
     /** Finds and runs in one step. */
     async call(path: string, kinds: readonly FunctionKind[], args: Json, options: MutationOptions): Promise<Answer> {

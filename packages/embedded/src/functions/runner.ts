@@ -124,6 +124,10 @@ export function createRunner(deps: RunnerDeps) {
     if (problem) throw new FunctionError(`ReturnsValidationError: ${problem}`)
   }
 
+  function notePrinted({ fn, requestId }: Call, lines: string[]): void {
+    if (lines.length > 0) deps.log.info('a function printed', { function: fn.path, requestId, lines })
+  }
+
   /** A nested function has a deadline of its own: its caller's clock stands still meanwhile, and the caller may go on without it. */
   async function withinTime<T>({ fn, time, requestId }: Execution, running: Promise<T>): Promise<T> {
     if (!time) return cutOff(clock, running, deps.deadlines.actionMs)
@@ -142,15 +146,20 @@ export function createRunner(deps: RunnerDeps) {
 
   return {
     checkArgs,
-    /** An HTTP action: an action whose argument is a Request and whose result is a Response. */
-    async runHttp(call: Call, request: Request): Promise<Response> {
+    /** An HTTP action: an action whose argument is a Request and whose result is a Response, which is delivered before it ends. */
+    async runHttp(call: Call, request: Request, deliver: (response: Response) => Promise<void>): Promise<void> {
       const execution = open(call)
+      const { lines } = execution.logs
       try {
-        return await cutOff(clock, invokeHttp(execution, request), deps.deadlines.actionMs)
+        const response = await cutOff(clock, invokeHttp(execution, request), deps.deadlines.actionMs)
+        if (!(response instanceof Response)) throw new Error('An HTTP action must return a Response.')
+        await executionStorage().run(execution, () => deliver(response))
       } catch (error) {
-        throw toFunctionError(error, execution.logs.lines)
+        logFailure(deps.log, call, error)
+        throw toFunctionError(error, lines)
       } finally {
         execution.closed = true
+        notePrinted(call, lines)
       }
     },
     newRequestId: () => Buffer.from(random.bytes(8)).toString('hex'),
@@ -164,15 +173,13 @@ export function createRunner(deps: RunnerDeps) {
         const text = await withinTime(execution, running)
         const value = JSON.parse(text) as Json
         checkResult(fn, value)
-        if (execution.depth === 0 && execution.logs.lines.length > 0) {
-          deps.log.info('a function printed', { function: fn.path, requestId: call.requestId, lines: execution.logs.lines })
-        }
         return { value, logLines: execution.logs.lines, journal: execution.journal.next }
       } catch (error) {
         if (execution.depth === 0) logFailure(deps.log, call, error)
         throw toFunctionError(error, execution.logs.lines)
       } finally {
         execution.closed = true
+        if (execution.depth === 0) notePrinted(call, execution.logs.lines)
       }
     },
   }

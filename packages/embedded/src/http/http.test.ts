@@ -1,10 +1,9 @@
 import { ConvexHttpClient } from 'convex/browser'
-import { httpActionGeneric, httpRouter, makeFunctionReference } from 'convex/server'
+import { makeFunctionReference } from 'convex/server'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { inMemory } from '../../test/fixtures/backend.ts'
-import { functions } from '../../test/fixtures/functions.ts'
 
 async function serving(options: Parameters<typeof inMemory>[0] = {}) {
   const backend = await inMemory(options)
@@ -159,20 +158,4 @@ describe('pages of other sites', () => {
 it('a taken port is one clear sentence', async () => {
   const { port, backend } = await serving()
   await expect(backend.listen({ port })).rejects.toThrow(`Port ${port} on 127.0.0.1 is already in use`)
-})
-
-it('HTTP actions answer on the site port', async () => {
-  const http = httpRouter()
-  const echo = httpActionGeneric(async (ctx, request) => {
-    const text = await request.text()
-    await ctx.runMutation(makeFunctionReference<'mutation'>('messages:send'), { channel: 'hook', body: text })
-    return new Response(text.toUpperCase(), { status: 201, headers: { 'x-kind': 'echo' } })
-  })
-  http.route({ path: '/hook', method: 'POST', handler: echo })
-  const backend = await inMemory({ functions: { ...functions, http } })
-  const site = await backend.listenSite()
-  const response = await fetch(`${site.url}/hook`, { method: 'POST', body: 'hello' })
-  expect([response.status, response.headers.get('x-kind'), await response.text()]).toEqual([201, 'echo', 'HELLO'])
-  expect(await backend.query('messages:bodies', { channel: 'hook' })).toEqual(['hello'])
-  expect((await fetch(`${site.url}/other`)).status).toBe(404)
 })
