@@ -321,7 +321,16 @@ describe('operations', () => {
     } finally {
       source.close()
     }
-    expect(await failures(other)).toEqual([]) // names a search index that stayed behind under the old number, too
+    expect(await failures(other)).toEqual([])
+    edit(other, (db) => {
+      const sql =
+        'SELECT t.name AS "table", s.name FROM search_indexes s JOIN tables t ON t.number = s.table_number ORDER BY s.name'
+      const rows = db.prepare(sql).all()
+      expect(rows.map((row) => `${String(row['table'])}.${String(row['name'])}`)).toEqual([
+        'notes.search_body',
+        'notes.search_text',
+      ])
+    })
     const backend = await onDisk({ functions: { schema: defineSchema(tables), modules: functions.modules }, dataDir: other })
     expect(await found(backend, 'red')).toEqual(mode === 'append' ? ['red before', 'red one', 'red two'] : ['red one', 'red two'])
   })
@@ -339,6 +348,11 @@ describe('operations', () => {
       /has other terms than its documents/,
     ],
     ['a document that is not in it', `UPDATE documents SET json = replace(json, 'red two', 'red new')`, /has other terms/],
+    [
+      'a search index of no table',
+      `UPDATE search_indexes SET table_number = 99999`,
+      /a table that does not exist \(search_body\)/,
+    ],
     ['a damaged index', `UPDATE FTS_data SET block = zeroblob(8) WHERE id > 10`, /FTS5|malformed/],
   ])('check finds %s', async (_name, sql, message) => {
     const dataDir = await filled()
