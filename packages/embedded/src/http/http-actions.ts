@@ -5,7 +5,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { ReadableStream as WebStream } from 'node:stream/web'
 import type { Engine } from '../engine.ts'
 import { authorizeHeader, NOBODY, type Principal } from '../auth/authorize.ts'
 import { ClosedError, FunctionError, RequestError } from '../errors.ts'
