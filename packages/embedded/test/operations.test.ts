@@ -256,6 +256,44 @@ it('each command fails in one sentence', async () => {
   expect(await readdir(folder)).toEqual([])
 })
 
+it('a foreign database stays as it is, whatever is tried with it', async () => {
+  const folder = await temporaryFolder()
+  const file = join(folder, 'convex.sqlite')
+  const db = new DatabaseSync(file)
+  db.exec('CREATE TABLE theirs (x)')
+  db.close()
+  const bytes = await readFile(file)
+  await expect(onDisk({ dataDir: folder })).rejects.toThrow(
+    'is the database of another program: give the backend a folder of its own',
+  )
+  const out = await temporaryFolder()
+  for (const args of [
+    ['backup', join(out, 'b')],
+    ['export', join(out, 'e.zip')],
+  ]) {
+    const failed = (await cli(...args, '--data-dir', folder).catch((error: unknown) => error)) as { code: number; stderr: string }
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('The database holds no backend') })
+    expect(failed.stderr.trim()).toMatch(/^[^\n]*[^.]\.$/)
+  }
+  expect(await readdir(out)).toEqual([])
+  expect((await readFile(file)).equals(bytes)).toBe(true)
+})
+
+it.each([
+  [[], 2],
+  [['--help'], 0],
+  [['nope'], 2],
+  [['backup'], 2],
+  [['serve'], 2],
+  [['import', 'x'], 2],
+  [['check', '--bogus'], 2],
+  [['serve', '--functions', 'x', '--port', 'abc'], 2],
+  [['check', '--data-dir', '/nowhere/at/all'], 1],
+])('the exit code of %j is %i', async (args, code) => {
+  const ended = await cli(...args).catch((error: unknown) => error)
+  expect((ended as { code?: number }).code ?? 0).toBe(code)
+})
+
 function cli(...args: string[]) {
   const bin = fileURLToPath(new URL('../bin/mission-control-backend.mjs', import.meta.url))
   return promisify(execFile)(process.execPath, [bin, ...args])

@@ -2,16 +2,17 @@
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import type { Command, Option } from 'commander'
 import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs'
+import { once } from 'node:events'
 import { basename, dirname, join, resolve } from 'node:path'
 import { tableDefinitions } from '../functions/definition.ts'
 import { loadFunctions } from '../load.ts'
 import { backup } from '../operations/backup.ts'
 import { check } from '../operations/check.ts'
-import { OperationError } from '../operations/errors.ts'
+import { OperationError, reasonOf } from '../operations/errors.ts'
 import { exportZip } from '../operations/export.ts'
 import { openImport } from '../operations/import-source.ts'
 import { importStopped } from '../operations/import-stopped.ts'
-import { openForReading, ownerOf } from '../operations/open.ts'
+import { openForReading, ownerOf, readableCatalog } from '../operations/open.ts'
 
 /** Adds the commands; `finish` takes the exit code. */
 export function addOperations(program: Command, dataDir: Option, finish: (code: number) => void): void {
@@ -82,7 +83,10 @@ async function exportTo(dataDir: string, file: string, includeStorage: boolean) 
   const partial = join(dirname(file), `.${basename(file)}.partial-${process.pid}`)
   const signal = interrupted()
   try {
-    const summary = await exportZip(connection, createWriteStream(partial, { mode: 0o600, flags: 'wx', flush: true }), {
+    readableCatalog(connection, dataDir)
+    const out = createWriteStream(partial, { mode: 0o600, flags: 'wx', flush: true })
+    await once(out, 'open')
+    const summary = await exportZip(connection, out, {
       signal,
       ...(includeStorage && { filesOf: dataDir }),
     })
@@ -91,7 +95,7 @@ async function exportTo(dataDir: string, file: string, includeStorage: boolean) 
   } catch (error) {
     if (signal.aborted) throw signal.reason
     if (error instanceof OperationError) throw error
-    throw new OperationError(`The export could not be written to ${file}: ${(error as Error).message}.`, { cause: error })
+    throw new OperationError(`The export could not be written to ${file}: ${reasonOf(error)}.`, { cause: error })
   } finally {
     connection.close()
     rmSync(partial, { force: true })

@@ -10,9 +10,8 @@ import { pipeline } from 'node:stream/promises'
 import { filesFolder } from '../files/disk.ts'
 import { holdContents } from '../files/hold.ts'
 import { openConnection } from '../storage/connection.ts'
-import { storedCatalog } from '../storage/stored.ts'
-import { OperationError } from './errors.ts'
-import { DATABASE_FILE, openForReading } from './open.ts'
+import { OperationError, reasonOf } from './errors.ts'
+import { DATABASE_FILE, openForReading, readableCatalog } from './open.ts'
 import { contentPath, openContent, storedFiles } from './stored-files.ts'
 
 const ADMIN_KEY = 'admin-key'
@@ -37,7 +36,7 @@ export async function backup(dataDir: string, folder: string, signal?: AbortSign
   let hold: ReturnType<typeof holdContents> | undefined
   let partial: string | undefined
   try {
-    storedCatalog(source) // or it is no backend's
+    readableCatalog(source, dataDir)
     hold = holdContents(dataDir)
     partial = mkdtempSync(join(dirname(target), `.${basename(target)}.partial-`))
     const database = join(partial, DATABASE_FILE)
@@ -52,7 +51,7 @@ export async function backup(dataDir: string, folder: string, signal?: AbortSign
   } catch (error) {
     if (signal?.aborted) throw signal.reason
     if (error instanceof OperationError) throw error
-    throw new OperationError(`The backup could not be written to ${target}: ${(error as Error).message}.`, { cause: error })
+    throw new OperationError(`The backup could not be written to ${target}: ${reasonOf(error)}.`, { cause: error })
   } finally {
     hold?.release()
     source.close()

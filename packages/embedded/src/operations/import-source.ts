@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { openPromise, type Entry } from 'yauzl'
-import { OperationError } from './errors.ts'
+import { OperationError, reasonOf } from './errors.ts'
 import { STORAGE_FOLDER, TABLES_ENTRY } from './export.ts'
 import { importRows, jsonLines, type ImportFormat, type ImportRow } from './import-rows.ts'
 
@@ -47,7 +47,7 @@ export async function openImport(path: string, table: { name: string; format: Im
     return arrange(path, new Map(entries.map((name) => [name, open(join(path, name))])), () => {})
   }
   const unreadable = (error: unknown): never => {
-    throw new OperationError(`${path} is not a readable zip file: ${(error as Error).message}.`, { cause: error })
+    throw new OperationError(`${path} is not a readable zip file: ${reasonOf(error)}.`, { cause: error })
   }
   const zip = await openPromise(path, { autoClose: false }).catch(unreadable)
   const entries = new Map<string, Open>()
@@ -90,8 +90,7 @@ async function arrange(from: string, entries: ReadonlyMap<string, Open>, close: 
   }
   const documents = inside.get(`${STORAGE_FOLDER}/documents.jsonl`)
   const files = documents ? { rows: () => importRows(documents, STORAGE_FOLDER), contents } : null
-  if (tables.length === 0 && !files)
-    throw new OperationError(`${from} holds no <table>/documents.jsonl: is it an export? A single file goes in with --table.`)
+  if (tables.length === 0 && !files) throw new OperationError(`${from} holds no <table>/documents.jsonl: is it an export?`)
   return { tables, files, numbers, close }
 }
 

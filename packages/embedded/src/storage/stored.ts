@@ -8,7 +8,7 @@ import type { Connection } from './connection.ts'
 /** Reads tables, indexes and document types. Throws when the file is no backend's or of another format. */
 export function storedCatalog(connection: Connection): Catalog {
   if (connection.all(`SELECT 1 FROM sqlite_master WHERE name = 'tables'`).length === 0)
-    throw new Error('The database holds no backend yet: start the backend once with its functions.')
+    throw new Error('The database holds no backend: give the folder of one, or start it once with its functions.')
   const format = connection.meta('format')
   if (format === undefined || !READABLE_FORMATS.includes(format))
     throw new Error(`The data has format ${format ?? 'unknown'}, this version of the backend reads format ${FORMAT}.`)
