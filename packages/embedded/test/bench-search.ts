@@ -66,6 +66,9 @@ await measure('three words and a beginning, one project of 50', {
   equal: project,
   take,
 })
+const frequent = ['everywhere', ...Array.from({ length: 14 }, (_, n) => word(n + 1)), 'b'].join(' ')
+await measure('sixteen frequent words', { text: frequent, take })
+await measure('sixteen frequent words, one project of 50', { text: frequent, equal: project, take })
 await measure('one letter', { text: 'b', take })
 await measure('one letter, one project of 50', { text: 'b', equal: project, take })
 await measure('a word of every text, 1,000 results', { text: 'everywhere', take: Math.min(1_000, DOCUMENTS) })
