@@ -127,8 +127,7 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
       return refuse(error.message, baseVersion, true)
     }
     if (ended.signal.aborted) return
-    // Acting as a user, the admin goes through the user's guards; as itself it may ask everything, the CLI's system queries included.
-    set.setIdentity({ identity: principal.identity, internal: principal.admin && principal.identity === null })
+    set.setIdentity({ identity: principal.identity, internal: mayAskAll(principal) })
     wanted = { ...wanted, identity: baseVersion + 1 }
     if (principal.expiresAtMs < Infinity) void waitForExpiry(principal)
     void refresh()
@@ -163,11 +162,11 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     mutating = false
   }
 
-  async function mutate({ requestId, udfPath, args }: CallMessage, { identity }: Principal): Promise<void> {
+  async function mutate({ requestId, udfPath, args }: CallMessage, as: Principal): Promise<void> {
     const call = core.newRequestId()
     try {
       const dedupe = { session: sessionId!, request: requestId }
-      const options = { identity, internal: false, requestId: call, dedupe }
+      const options = { identity: as.identity, internal: mayAskAll(as), requestId: call, dedupe }
       const { value, ts, logLines } = await core.call(udfPath, ['mutation'], parseArgs(args), options)
       outbox.send({ type: 'MutationResponse', requestId, success: true, result: value, ts: encodeTs(ts), logLines })
       owedTs = owedTs === null || ts > owedTs ? ts : owedTs
@@ -180,7 +179,7 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   async function act({ requestId, udfPath, args }: CallMessage): Promise<void> {
     const call = core.newRequestId()
     try {
-      const options = { identity: principal.identity, internal: false, requestId: call }
+      const options = { identity: principal.identity, internal: mayAskAll(principal), requestId: call }
       const { value, logLines } = await core.call(udfPath, ['action'], parseArgs(args), options)
       outbox.send({ type: 'ActionResponse', requestId, success: true, result: value, logLines })
     } catch (error) {
@@ -309,6 +308,9 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     },
   }
 }
+
+/** Acting as a user, the admin goes through the user's guards; as itself it may call everything, the CLI's system queries included. */
+const mayAskAll = ({ admin, identity }: Principal): boolean => admin && identity === null
 
 function onWire(version: { querySet: number; identity: number; ts: bigint }): Json {
   return { querySet: version.querySet, identity: version.identity, ts: encodeTs(version.ts) }
