@@ -1,8 +1,9 @@
 /** `mission-control-backend`: serve a built backend, call a function of a running one, and look after its data. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { addOperations } from './cli/operations.ts'
 import { callRunning } from './cli/run.ts'
 import { serve } from './cli/serve.ts'
+import { EXIT_FAILED, EXIT_USAGE, UsageError } from './cli/usage.ts'
 
 function port(text: string): number {
   const value = Number(text)
@@ -11,12 +12,14 @@ function port(text: string): number {
   return value
 }
 
-/** Runs one command; resolves with the exit code. */
+/** Runs one command; resolves with the exit code: 0, 1 when it failed, 2 when the command line is wrong. */
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0
-  const program = new Command('mission-control-backend').description(
-    'An embedded, Convex-compatible backend: one process, one folder.',
-  )
+  const program = new Command('mission-control-backend')
+    .description('An embedded, Convex-compatible backend: one process, one folder.')
+    .showHelpAfterError('(add --help for what is possible)')
+    .addHelpText('after', `\nExit: 0 ok, ${EXIT_FAILED} failed, ${EXIT_USAGE} wrong command line`)
+    .exitOverride()
   const dataDir = new Option('--data-dir <folder>', 'where the data lives').env('CONVEX_DATA_DIR').default('.data/convex')
   const apiPort = new Option('--port <port>', 'API and sync port; 0 picks a free one')
     .env('CONVEX_BACKEND_PORT')
@@ -64,8 +67,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     await program.parseAsync(argv)
   } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE // it has said why
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    return 1
+    return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED
   }
   return code
 }

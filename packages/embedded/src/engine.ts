@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { loadAdminKey } from './auth/admin-key.ts'
 import { readProviders } from './auth/providers.ts'
 import { createTokenVerifier } from './auth/tokens.ts'
-import { createDiskStore } from './files/disk.ts'
+import { createDiskStore, filesFolder } from './files/disk.ts'
 import { createFiles } from './files/files.ts'
+import { contentsHeld } from './files/hold.ts'
 import { createMemoryStore } from './files/memory.ts'
 import { createFileUrls } from './files/urls.ts'
 import { createDeployment } from './deployment/deployment.ts'
@@ -90,8 +91,12 @@ export async function openEngine(options: EngineOptions) {
     const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), schemaProblem)
     const sequence = createSequence(connection, clock)
     const checkpointer = createCheckpointer(path, directory !== null, connection, log)
-    const files = createFiles({ store: directory ? createDiskStore(join(directory.folder, 'files')) : createMemoryStore(), log })
-    const orphans = files.store.removeOrphans((id) => connection.document(id) !== undefined)
+    const files = createFiles({
+      store: directory ? createDiskStore(filesFolder(directory.folder)) : createMemoryStore(),
+      held: directory ? () => contentsHeld(directory.folder) : () => false,
+      log,
+    })
+    const orphans = files.removeOrphans((id) => connection.document(id) !== undefined)
     if (orphans > 0) log.info('removed stored files that no document names', { count: orphans })
     const writer = createWriter({
       connection,
@@ -118,18 +123,19 @@ export async function openEngine(options: EngineOptions) {
       },
       detached: (work) => executionStorage().exit(work),
     })
+    const openReader = () => openConnection(path, { readOnly: true })
     const snapshots = createSnapshots({
       catalog,
       writer,
-      openReader: directory ? () => openConnection(path, { readOnly: true }) : null,
+      openReader: directory ? openReader : null,
     })
     const env = options.env ?? process.env
-    const openReader = directory ? () => openConnection(path, { readOnly: true }) : null
     const deployment = createDeployment({
       env,
       random,
       log,
-      openReader,
+      disk: directory ? { folder: directory.folder, openReader } : null,
+      files,
       parts: () => ({ catalog, registry, writer, sequence, live }),
     })
     const registry = createRegistry({ ...options.functions.modules, ...deployment.modules })

@@ -15,6 +15,8 @@ const f = {
   time: queryGeneric({ args: {}, handler: () => [Date.now(), new Date().getTime(), new Date(5).getTime(), atLoad] }),
   random: mutationGeneric({ args: {}, handler: () => [Math.random(), Math.random()] }),
   fetches: queryGeneric({ args: {}, handler: () => fetch('http://localhost') }),
+  ids: mutationGeneric({ args: {}, handler: () => crypto.randomUUID() }),
+  measures: queryGeneric({ args: {}, handler: () => performance.now() }),
   waits: queryGeneric({ args: {}, handler: () => setTimeout(() => {}, 1) }),
   prints: queryGeneric({ args: {}, handler: () => { console.log('printed', process.env.GREETING); return null } }),
 }
@@ -53,7 +55,9 @@ it("a bundle built with the defines runs on the execution's time, randomness, co
   expect(await backend.query('f:time')).toEqual([1_234_567, 1_234_567, 5, 'number'])
   expect(new Set((await backend.mutation('f:random')) as number[]).size).toBe(2)
   await expect(backend.query('f:fetches')).rejects.toThrow("Can't use fetch()")
-  await expect(backend.query('f:waits')).rejects.toThrow("Can't use setTimeout()")
+  expect(await backend.mutation('f:ids')).toMatch(/^[0-9a-f-]{36}$/)
+  await expect(backend.query('f:measures')).rejects.toThrow("Can't use the Performance API")
+  await expect(backend.query('f:waits')).rejects.toThrow("Can't use setTimeout in queries")
   const { logLines } = await backend.engine.core.call('f:prints', ['query'], {}, { identity: null, internal: false })
   expect(logLines).toEqual(["[LOG] 'printed' 'hi'"])
 })

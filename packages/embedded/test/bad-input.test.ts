@@ -71,7 +71,7 @@ describe('over HTTP', () => {
     ['a module from the prototype', query({ path: '__proto__:toString' }), 'Could not find public function'],
     ['a path that climbs', query({ path: '../../etc/passwd:default' }), 'Could not find public function'],
     ['an internal function', query({ path: 'messages:secret', args: [{}] }), 'Could not find public function'],
-    ['a mutation called as a query', query({ path: 'messages:send' }), 'defined as mutation'],
+    ['a mutation called as a query', query({ path: 'messages:send' }), 'defined as Mutation'],
     ['an argument of the wrong type', query({ args: [{ channel: 1 }] }), 'ArgumentValidationError'],
     ['a missing argument', query({ args: [{}] }), 'missing the required field `channel`'],
   ])('%s is an answer of the function', async (_name, body, message) => {

@@ -1,7 +1,7 @@
 /** The official CLI against a running backend, unchanged. */
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { check } from '../src/operations/check.ts'
 import { inMemory, onDisk, temporaryFolder } from './fixtures/backend.ts'
 import { convexProject, runConvex } from './fixtures/convex-project.ts'
@@ -62,7 +62,7 @@ describe('the official CLI', { timeout: TIMEOUT_MS }, () => {
     expect((await check(on.dataDir)).filter(({ status }) => status === 'fail')).toEqual([])
   })
 
-  it('import of JSON lines appends; a refused document leaves everything, other formats are refused by name', async () => {
+  it('import of JSON lines appends; a refused document leaves everything', async () => {
     const on = await served()
     await fill(on)
     const before = await on.rows()
@@ -75,11 +75,63 @@ describe('the official CLI', { timeout: TIMEOUT_MS }, () => {
       stderr: expect.stringMatching(/Line 2: table "messages", id \w+, field "body"/),
     })
     expect(await on.rows()).toHaveLength(before.length + 2)
-    const csv = join(on.folder, 'm.csv')
-    await writeFile(csv, 'channel,body\nc,x\n')
-    await expect(on.convex('import', '--table', 'messages', '--append', csv)).rejects.toMatchObject({
-      stderr: expect.stringContaining('not supported by the embedded backend: imports in format "csv"'),
+  })
+
+  it('import takes CSV, a JSON array, and replaces or wants a table to be empty', async () => {
+    const on = await served()
+    const bodies = () => on.backend.query('messages:bodies', { channel: 'c' })
+    const write = async (name: string, text: string) => {
+      await writeFile(join(on.folder, name), text)
+      return join(on.folder, name)
+    }
+    const csv = await write('m.csv', 'channel,body,score\r\nc,"a, ""quoted""\nline",-1.5\r\nc,plain,2\r\n')
+    expect((await on.convex('import', '--table', 'messages', csv)).stderr).toContain('Added 2 documents')
+    expect(await on.rows()).toMatchObject([
+      { body: 'a, "quoted"\nline', score: -1.5 },
+      { body: 'plain', score: 2 },
+    ])
+    await expect(on.convex('import', '--table', 'messages', csv)).rejects.toMatchObject({
+      stderr: expect.stringContaining('Table "messages" holds documents: import with replace or append.'),
     })
+    const array = await write('m.json', '[{"channel":"c","body":"from an array"}]')
+    await on.convex('import', '--table', 'messages', '--append', array)
+    expect(await bodies()).toHaveLength(3)
+    await on.convex('import', '--table', 'messages', '--replace', '--yes', array)
+    expect(await bodies()).toEqual(['from an array'])
+    const failing: [string, string][] = [
+      [await write('short.csv', 'channel,body\nc\n'), 'line 2 has 1 cells, the first line names 2 fields'],
+      [await write('open.csv', 'channel,body\nc,"x\n'), 'ends inside a quoted cell'],
+      [await write('twice.csv', 'body,body\n'), 'must name every field once'],
+      [await write('object.json', '{"channel":"c"}'), 'not a JSON array'],
+      [await write('list.json', '[7]'), 'element 1 is not a document'],
+    ]
+    for (const [file, message] of failing)
+      await expect(on.convex('import', '--table', 'messages', '--append', file)).rejects.toMatchObject({
+        stderr: expect.stringContaining(message),
+      })
+    expect(await bodies()).toEqual(['from an array'])
+  })
+
+  it('export and import with file storage, through the running backend', async () => {
+    const on = await served()
+    await on.backend.run(async (ctx) => {
+      const stored = (await ctx.storage.store(new Blob(['content'], { type: 'text/plain' }))) as string
+      await ctx.db.insert('anything', { k: 'file', stored })
+    })
+    const [before] = (await on.rows()) as { stored: string }[]
+    const content = async () => (await readFile(join(on.dataDir, 'files', before!.stored))).toString()
+    const file = join(on.folder, 'e.zip')
+    await on.convex('export', '--include-file-storage', '--path', file)
+    const removed = await on.backend.run<string>((ctx) => ctx.storage.store(new Blob(['goes away'])))
+    await on.backend.run((ctx) => ctx.storage.delete(before!.stored))
+    await vi.waitFor(() => expect(content()).rejects.toThrow('ENOENT'))
+    expect((await on.convex('import', '--replace-all', '--yes', file)).stderr).toContain('Added 2 documents')
+    expect(await on.rows()).toEqual([before])
+    expect(await content()).toBe('content')
+    await vi.waitFor(async () => expect(await readdir(join(on.dataDir, 'files'))).not.toContain(removed))
+    await on.backend.close()
+    const lines = await check(on.dataDir, { deep: true })
+    expect(lines.filter(({ status, what }) => status !== 'pass' && what !== 'disk space')).toEqual([])
   })
 
   it('codegen and dev --once succeed, say that functions come from the build, and deploy nothing', async () => {
@@ -109,10 +161,7 @@ describe('the official CLI', { timeout: TIMEOUT_MS }, () => {
     expect(spec.stdout).toContain('messages.js:send')
     expect(spec.stdout).not.toContain('_system')
     await expect(on.convex('run', 'messages:nothing')).rejects.toMatchObject({ stderr: expect.stringContaining('messages:send') })
-    for (const args of [
-      ['env', 'set', 'A', 'b'],
-      ['export', '--include-file-storage', '--path', join(on.folder, 's.zip')],
-    ]) {
+    for (const args of [['env', 'set', 'A', 'b']]) {
       await expect(on.convex(...args)).rejects.toMatchObject({
         stderr: expect.stringContaining('not supported by the embedded backend: '),
       })

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
-import { chmod, copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
@@ -90,14 +90,14 @@ describe('backup', () => {
     const writing = (async () => {
       while (going) await pair()
     })()
-    const file = join(await temporaryFolder(), 'copy.sqlite')
-    const copied = await cli('backup', file, '--data-dir', dataDir)
+    const restored = join(await temporaryFolder(), 'copy')
+    const copied = await cli('backup', restored, '--data-dir', dataDir)
     going = false
     await writing
     expect(copied.stdout).toContain('Backed up to')
-    expect((await stat(file)).mode & 0o777).toBe(0o600)
-    const restored = await temporaryFolder()
-    await copyFile(file, join(restored, 'convex.sqlite'))
+    expect((await stat(restored)).mode & 0o777).toBe(0o700)
+    expect((await stat(join(restored, 'convex.sqlite'))).mode & 0o777).toBe(0o600)
+    expect(await readFile(join(restored, 'admin-key'), 'utf8')).toBe(await readFile(join(dataDir, 'admin-key'), 'utf8'))
     const bodies = (await (await onDisk({ dataDir: restored })).query('messages:bodies', { channel: 'c' })) as string[]
     expect(bodies.length).toBeGreaterThanOrEqual(2)
     expect(bodies.filter((body) => body === 'left')).toHaveLength(bodies.length / 2)
@@ -108,10 +108,10 @@ describe('backup', () => {
     await filled(dataDir)
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'mine'), 'mine')
-    expect(() => backup(dataDir, join(folder, 'mine'))).toThrow('exists already')
+    await expect(backup(dataDir, join(folder, 'mine'))).rejects.toThrow('exists already')
     expect(await readFile(join(folder, 'mine'), 'utf8')).toBe('mine')
-    expect(() => backup(dataDir, join(folder, 'no', 'x'))).toThrow('There is no folder')
-    expect(() => backup(folder, join(folder, 'x'))).toThrow('There is no backend data')
+    await expect(backup(dataDir, join(folder, 'no', 'x'))).rejects.toThrow('There is no folder')
+    await expect(backup(folder, join(folder, 'x'))).rejects.toThrow('There is no backend data')
     expect(await readdir(folder)).toEqual(['mine'])
   })
 })
@@ -158,7 +158,8 @@ describe('export and import', () => {
     ['messages', '[]\n', /line 1 is not a document/],
     ['messages', '{"_id":"xyz","channel":"c","body":"b"}\n', /"xyz" is not an id/],
     ['unknown', '{}\n', /"unknown" of the import is not in the schema/],
-    ['_storage', '{}\n', /_storage in an import/],
+    ['_storage', '{}\n', /Stored files, line 1: undefined is not an id/],
+    ['_other', '{}\n', /_other in an import/],
   ])('a refused document changes nothing (%s %s)', async (table, text, message) => {
     const dataDir = await temporaryFolder()
     const before = await filled(dataDir)
@@ -253,6 +254,44 @@ it('each command fails in one sentence', async () => {
     expect(failed.stderr).not.toContain('    at ')
   }
   expect(await readdir(folder)).toEqual([])
+})
+
+it('a foreign database stays as it is, whatever is tried with it', async () => {
+  const folder = await temporaryFolder()
+  const file = join(folder, 'convex.sqlite')
+  const db = new DatabaseSync(file)
+  db.exec('CREATE TABLE theirs (x)')
+  db.close()
+  const bytes = await readFile(file)
+  await expect(onDisk({ dataDir: folder })).rejects.toThrow(
+    'is the database of another program: give the backend a folder of its own',
+  )
+  const out = await temporaryFolder()
+  for (const args of [
+    ['backup', join(out, 'b')],
+    ['export', join(out, 'e.zip')],
+  ]) {
+    const failed = (await cli(...args, '--data-dir', folder).catch((error: unknown) => error)) as { code: number; stderr: string }
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('The database holds no backend') })
+    expect(failed.stderr.trim()).toMatch(/^[^\n]*[^.]\.$/)
+  }
+  expect(await readdir(out)).toEqual([])
+  expect((await readFile(file)).equals(bytes)).toBe(true)
+})
+
+it.each([
+  [[], 2],
+  [['--help'], 0],
+  [['nope'], 2],
+  [['backup'], 2],
+  [['serve'], 2],
+  [['import', 'x'], 2],
+  [['check', '--bogus'], 2],
+  [['serve', '--functions', 'x', '--port', 'abc'], 2],
+  [['check', '--data-dir', '/nowhere/at/all'], 1],
+])('the exit code of %j is %i', async (args, code) => {
+  const ended = await cli(...args).catch((error: unknown) => error)
+  expect((ended as { code?: number }).code ?? 0).toBe(code)
 })
 
 function cli(...args: string[]) {

@@ -92,5 +92,5 @@ it('a second process is refused with the pid of the first; run calls internal fu
     code: 1,
     stderr: expect.stringContaining('Uncaught Error: boom'),
   })
-  await expect(run('messages:crash', '{nope')).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('not JSON') })
+  await expect(run('messages:crash', '{nope')).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('not JSON') })
 })

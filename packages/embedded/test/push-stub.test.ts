@@ -1,7 +1,12 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { describe, expect, it, vi } from 'vitest'
 import { startPushStub } from '../src/push-stub.ts'
+import type { PushRequest } from '../src/push/analyze.ts'
+import { analyzeInThread } from '../src/push/in-thread.ts'
+import { temporaryFolder } from './fixtures/backend.ts'
 import { convexProject, runConvex } from './fixtures/convex-project.ts'
 
 it('lets the official CLI generate code offline, with a component', { timeout: 60_000 }, async () => {
@@ -52,4 +57,35 @@ it('refuses a wrong key before it runs anything', async () => {
   } finally {
     await stub.close()
   }
+})
+
+describe('pushes', () => {
+  const push = (source: string): PushRequest => ({
+    appDefinition: { definition: null, schema: null, changedModules: [{ path: 'm.js', source }] },
+    componentDefinitions: [],
+  })
+
+  it('leave nothing of what they imported in memory', { timeout: 60_000 }, async () => {
+    setFlagsFromString('--expose-gc')
+    const collectGarbage = runInNewContext('gc') as () => void
+    const heap = () => {
+      collectGarbage()
+      return process.memoryUsage().heapUsed / 1024 / 1024
+    }
+    const once = (n: number) => analyzeInThread(push(`export const text = '${n}${'x'.repeat(2_000_000)}'`))
+    await once(0)
+    const before = heap()
+    for (let n = 1; n <= 10; n++) await once(n)
+    expect(heap() - before).toBeLessThan(10) // in this process it would be 20 and more
+  })
+
+  it('that never end are cut off, those that throw say why', async () => {
+    const scratch = await temporaryFolder()
+    vi.stubEnv('TMPDIR', scratch)
+    await expect(analyzeInThread(push('for (;;) {}'), 500)).rejects.toThrow('did not load within 0.5 s')
+    await expect(analyzeInThread(push('throw new Error("my mistake")'))).rejects.toThrow('my mistake')
+    await expect(analyzeInThread(push('process.exit(0)'))).rejects.toThrow('ended the thread')
+    expect(await readdir(scratch)).toEqual([])
+    vi.unstubAllEnvs()
+  })
 })

@@ -146,3 +146,99 @@ it('a kill in the middle of a backfill leaves the old state', { timeout: 30_000 
   expect(await failures(dataDir)).toEqual([])
   await open(dataDir, old)
 })
+
+it('documents of several tables that break it are named together; a new index beside a refused type is not applied', async () => {
+  const dataDir = await temporaryFolder()
+  await fill(dataDir, 2)
+  const before = state(dataDir)
+  const broken = any(
+    defineSchema({
+      items: defineTable({ name: v.string(), rank: v.number(), colour: v.string() }).index('by_name', ['name']),
+      notes: defineTable({ text: v.union(v.literal('lost'), v.null()) }).index('by_text', ['text']),
+    }),
+  )
+  const refusal = await open(dataDir, broken).then(
+    () => '',
+    (error: Error) => error.message,
+  )
+  expect(refusal).toContain('3 stored documents do not match the schema')
+  expect(refusal.match(/table "items", id \w{32}, field "colour": Object is missing the required field `colour`/g)).toHaveLength(
+    2,
+  )
+  expect(refusal).toMatch(
+    /table "notes", id \w{32}, field "text": Value does not match validator\. Value: "kept", expected: v\.union/,
+  )
+  expect(state(dataDir)).toEqual(before)
+  const again = await open(dataDir, old)
+  await expect(again.run((ctx) => ctx.db.query('notes').withIndex('by_text').collect())).rejects.toThrow(
+    'Index notes.by_text not found.',
+  )
+  expect(await again.run((ctx) => ctx.db.query('items').withIndex('by_name').collect())).toHaveLength(2)
+})
+
+it.each<[string, object, RegExp | null]>([
+  ['an optional field is added', { ...item, colour: v.optional(v.string()) }, null],
+  ['a type is widened', { name: v.string(), rank: v.union(v.number(), v.null()) }, null],
+  ['a type becomes any', { name: v.any(), rank: v.any() }, null],
+  ['a field is removed', { name: v.string() }, /field "rank": Object contains extra field `rank`/],
+  ['null is wanted for what is absent', { ...item, colour: v.null() }, /field "colour": Object is missing the required field/],
+  [
+    'an integer is wanted for a number',
+    { name: v.string(), rank: v.int64() },
+    /field "rank": .*Value: 0\.0, expected: v\.int64\(\)/,
+  ],
+  [
+    'a literal is wanted',
+    { name: v.literal('n1'), rank: v.number() },
+    /field "name": `"n0"` does not match literal validator `v\.literal\("n1"\)`/,
+  ],
+  ['an id is wanted', { name: v.id('notes'), rank: v.number() }, /field "name": .*Value: "n0", expected: v\.id\("notes"\)/],
+])('a document type changes: %s', async (_name, type, refusal) => {
+  const dataDir = await temporaryFolder()
+  await fill(dataDir, 2)
+  const next = any(defineSchema({ items: defineTable(type as typeof item), notes: old.tables.notes }))
+  if (refusal) await expect(open(dataDir, next)).rejects.toThrow(refusal)
+  else expect(await (await open(dataDir, next)).run((ctx) => ctx.db.query('items').collect())).toHaveLength(2)
+})
+
+it('one schema with documents of several kinds, and one that validates nothing', async () => {
+  const dataDir = await temporaryFolder()
+  await fill(dataDir, 1)
+  const kinds = defineTable(v.union(v.object(item), v.object({ kind: v.literal('other'), size: v.int64() })))
+  const second = await open(dataDir, any(defineSchema({ items: kinds, notes: old.tables.notes })))
+  await second.run((ctx) => ctx.db.insert('items', { kind: 'other', size: 5n }))
+  await expect(second.run((ctx) => ctx.db.insert('items', { kind: 'other', size: 5 }))).rejects.toThrow(
+    'Failed to insert or update a document in table "items" because it does not match the schema: Value does not match validator.\n\nValue: {kind: "other", size: 5.0}\nValidator: v.union(v.object({name: v.string(), rank: v.float64()}), v.object({kind: v.literal("other"), size: v.int64()}))',
+  )
+  await second.close()
+  await expect(open(dataDir, old)).rejects.toThrow(/field "\w+": Object is missing the required field `name`/)
+  const free = defineSchema({ items: defineTable(item), notes: old.tables.notes }, { schemaValidation: false })
+  const third = await open(dataDir, any(free))
+  await third.run((ctx) => ctx.db.insert('items', { anything: [1] }))
+  await third.close()
+  await expect(open(dataDir, any(defineSchema({ items: kinds, notes: old.tables.notes })))).rejects.toThrow(
+    '1 stored document does not match the schema',
+  )
+})
+
+it('ids of a table that left the schema stay valid in the documents of others', async () => {
+  const dataDir = await temporaryFolder()
+  const both = defineSchema({ owners: defineTable({}), things: defineTable({ owner: v.id('owners'), n: v.number() }) })
+  const first = await open(dataDir, any(both))
+  const { owner, thing } = await first.run(async (ctx) => {
+    const owner = (await ctx.db.insert('owners', {})) as string
+    return { owner, thing: (await ctx.db.insert('things', { owner, n: 1 })) as string }
+  })
+  await first.close()
+  const second = await open(dataDir, any(defineSchema({ things: both.tables.things })))
+  await second.run((ctx) => ctx.db.patch(thing, { n: 2 }))
+  await second.run((ctx) => ctx.db.insert('things', { owner, n: 3 }))
+  await expect(second.run((ctx) => ctx.db.insert('things', { owner: thing, n: 3 }))).rejects.toThrow(
+    `Found ID "${thing}" from table \`things\`, which does not match the table name in validator \`v.id("owners")\`.Path: .owner`,
+  )
+  // The document is still there: null would be a lie.
+  await expect(second.run((ctx) => ctx.db.get(owner))).rejects.toThrow('a table that is not in the schema ("owners")')
+  await second.close()
+  const third = await open(dataDir, any(both))
+  expect(await third.run((ctx) => ctx.db.get(owner))).toMatchObject({ _id: owner })
+})

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject, type Json } from '../values/json.ts'
+import { UsageError } from './usage.ts'
 
 export async function callRunning(fn: string, argsText: string, options: { url: string; dataDir: string }): Promise<number> {
   const args = parse(argsText)
@@ -31,7 +32,7 @@ function parse(text: string): Json {
   try {
     return JSON.parse(text) as Json
   } catch (error) {
-    throw new Error(`The arguments are not JSON: ${(error as Error).message}`, { cause: error })
+    throw new UsageError(`The arguments are not JSON: ${(error as Error).message}.`, { cause: error })
   }
 }
 

@@ -1,4 +1,5 @@
 /** Serves until SIGTERM or SIGINT, then stops accepting, finishes the queue, checkpoints and exits 0. */
+import { flushCompileCache } from 'node:module'
 import { createEmbeddedConvex } from '../embedded.ts'
 import type { Log } from '../engine.ts'
 import { loadFunctions } from '../load.ts'
@@ -67,6 +68,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       pid: process.pid,
     }
     process.stdout.write(`${JSON.stringify(ready)}\n`)
+    flushCompileCache() // written at exit otherwise, and a process that is killed has none
     log.info('stopping', { signal: await stop })
   } finally {
     await backend.close()

@@ -12,8 +12,11 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Log } from '../engine.ts'
 import { NotSupportedError, RequestError } from '../errors.ts'
+import type { Files } from '../files/files.ts'
 import { OperationError } from '../operations/errors.ts'
 import { IMPORT_MODES, importInto, renumbered, type ImportMode } from '../operations/import.ts'
+import { discardFiles, placeFiles, prepareFiles, type PlacedFiles, type PreparedFile } from '../operations/import-files.ts'
+import type { ImportFormat } from '../operations/import-rows.ts'
 import { openImport, type ImportSource } from '../operations/import-source.ts'
 import type { Sequence } from '../transactions/sequence.ts'
 import type { Writer } from '../transactions/writer.ts'
@@ -29,6 +32,7 @@ export interface ImportState {
 export interface ImportsDeps {
   writer: Writer
   sequence: Sequence
+  files: Files
   random: Random
   log: Log
   /** A state changed, or the data did. */
@@ -36,7 +40,7 @@ export interface ImportsDeps {
 }
 interface Import {
   file: string
-  table: string | null
+  table: { name: string; format: ImportFormat } | null
   mode: ImportMode
   state: ImportState
 }
@@ -45,6 +49,7 @@ export type Imports = ReturnType<typeof createImports>
 const MAX_UPLOADS = 16 // begun and not finished: their clients are gone once there are more, and the oldest are forgotten
 const MAX_PARTS = 10_000
 const TOKEN_BYTES = 16
+const TABLE_FORMATS: readonly ImportFormat[] = ['jsonLines', 'csv', 'jsonArray']
 const MAX_IMPORTS = 100 // whose state can be asked for; one that nobody confirmed holds a file until it is forgotten
 
 export function createImports(deps: ImportsDeps) {
@@ -78,9 +83,12 @@ export function createImports(deps: ImportsDeps) {
 
   async function run(job: Import): Promise<void> {
     let source: ImportSource | undefined
+    let prepared: PreparedFile[] | null = null
+    let placed: PlacedFiles | null = null
     try {
       source = await openImport(job.file, job.table)
       const opened = source
+      const files = (prepared = await prepareFiles(opened, deps.files.store))
       const { value: written } = await deps.writer.mutate(async (tx, assignTs) => {
         const { connection, catalog } = tx.source
         const moved = [...renumbered(catalog, opened).keys()].map(({ name }) => name)
@@ -89,16 +97,21 @@ export function createImports(deps: ImportsDeps) {
             `The import's ids have other table numbers than this backend (${moved.join(', ')}): stop the backend and run \`mission-control-backend import --replace-all\`.`,
           )
         assignTs()
-        const { nextCreationTime } = deps.sequence
-        return importInto({ connection, catalog, random: deps.random, nextCreationTime }, opened, job.mode)
+        const into = { connection, catalog, random: deps.random, nextCreationTime: deps.sequence.nextCreationTime }
+        const documents = await importInto(into, opened, job.mode)
+        placed = placeFiles(into, deps.files.store, files, job.mode)
+        return documents + placed.written
       })
+      for (const id of placed!.replaced) deps.files.remove(id)
       job.state = { state: 'completed', num_rows_written: BigInt(written) }
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       if (!(error instanceof OperationError)) deps.log.error('an import failed', { error: message })
       job.state = { state: 'failed', error_message: message }
+      for (const id of (placed as PlacedFiles | null)?.adopted ?? []) deps.files.remove(id)
     } finally {
       source?.close()
+      await discardFiles(deps.files.store, prepared)
       await rm(job.file, { force: true })
       deps.changed()
     }
@@ -167,16 +180,17 @@ export function createImports(deps: ImportsDeps) {
   }
 }
 
-function readRequest(request: Json | undefined): { mode: ImportMode; table: string | null } {
+function readRequest(request: Json | undefined): Pick<Import, 'mode' | 'table'> {
   if (!isObject(request)) throw new RequestError(400, 'BadImport', '`import` must be an object.')
   const { tableName, componentPath, mode, format } = request
   if (typeof componentPath === 'string' && componentPath !== '') throw refused('components')
-  if (format !== 'zip' && format !== 'jsonLines') throw refused(`imports in format ${JSON.stringify(format)}`)
+  const written = TABLE_FORMATS.find((name) => name === format)
+  if (format !== 'zip' && !written) throw refused(`imports in format ${JSON.stringify(format)}`)
   const known = IMPORT_MODES.find((name) => name === mode)
   if (!known) throw refused(`import mode ${JSON.stringify(mode)}`)
-  if (format === 'zip') return { mode: known, table: null }
-  if (typeof tableName !== 'string') throw new RequestError(400, 'BadImport', 'An import of JSON lines needs a table.')
-  return { mode: known, table: tableName }
+  if (!written) return { mode: known, table: null }
+  if (typeof tableName !== 'string') throw new RequestError(400, 'BadImport', 'An import of one file needs a table.')
+  return { mode: known, table: { name: tableName, format: written } }
 }
 
 function refused(what: string): RequestError {

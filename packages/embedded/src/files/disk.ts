@@ -33,7 +33,11 @@ export interface ContentStore {
   removeOrphans(exists: (id: string) => boolean): number
 }
 
-const PARTIAL = '.partial-'
+/** Names that begin so are contents on their way in. */
+export const PARTIAL = '.partial-'
+
+/** Where a data folder keeps the contents. */
+export const filesFolder = (dataDir: string): string => join(dataDir, 'files')
 
 export function createDiskStore(folder: string): ContentStore {
   mkdirSync(folder, { recursive: true, mode: 0o700 })

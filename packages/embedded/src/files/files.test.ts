@@ -169,7 +169,7 @@ describe.each([
     )
     await expect(call('url', { id: user })).rejects.toThrow('ArgumentValidationError')
     const { stored } = (await call('store', { text: 'x' })) as { stored: string }
-    await expect(call('change', { id: stored })).rejects.toThrow('read-only')
+    await expect(call('change', { id: stored })).rejects.toThrow('System tables can only be accessed with db.system.')
   })
 
   it('a live query hears of a deletion', async () => {

@@ -5,6 +5,7 @@
  *                                                   -> removed   when it does not (looked at after its batch)
  * kept -> removed after the commit that removed the document
  * A crash at any point leaves at most a content without a document, which the next start removes; never the other way round.
+ * While somebody copies contents (`hold.ts`) none is removed: they wait, and go with a later batch or at the next start.
  */
 import type { Log } from '../engine.ts'
 import { FunctionError, StorageError } from '../errors.ts'
@@ -17,11 +18,25 @@ import type { ContentStore, Written } from './disk.ts'
 
 export type Files = ReturnType<typeof createFiles>
 
-export function createFiles({ store, log }: { store: ContentStore; log: Log }) {
+export interface FilesDeps {
+  store: ContentStore
+  /** Whether somebody copies contents from the folder now. */
+  held: () => boolean
+  log: Log
+}
+
+export function createFiles({ store, held, log }: FilesDeps) {
   /** Adopted in a transaction whose end is not known yet. */
   const undecided = new Set<string>()
+  /** To be removed as soon as nobody copies. */
+  const waiting = new Set<string>()
 
   function remove(id: string): void {
+    if (held()) waiting.add(id)
+    else removeNow(id)
+  }
+
+  function removeNow(id: string): void {
     store.remove(id).catch((error: unknown) => {
       log.error('a stored file could not be removed; the next start tries again', { id, error: String(error) })
     })
@@ -37,6 +52,8 @@ export function createFiles({ store, log }: { store: ContentStore; log: Log }) {
 
   return {
     store,
+    /** Removes a content whose document is gone, as soon as nobody copies it. */
+    remove,
     /** Inserts the document of a written content. Whoever wrote it discards it when this throws. */
     insert(tx: Transaction, written: Written, contentType: string | null): string {
       const { sha256, size } = written
@@ -67,6 +84,13 @@ export function createFiles({ store, log }: { store: ContentStore; log: Log }) {
     afterBatch(): void {
       for (const id of undecided) remove(id)
       undecided.clear()
+      if (waiting.size === 0 || held()) return
+      for (const id of waiting) removeNow(id)
+      waiting.clear()
+    },
+    /** Removes contents that no document names: left by a crash. Returns how many; none while somebody copies. */
+    removeOrphans(exists: (id: string) => boolean): number {
+      return held() ? 0 : store.removeOrphans(exists)
     },
   }
 }

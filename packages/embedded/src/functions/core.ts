@@ -19,6 +19,8 @@ export interface CallOptions {
   /** Whether internal functions may be called. Only the admin key and code inside the engine may. */
   internal: boolean
   requestId?: string
+  /** Id of the scheduled function this call belongs to. */
+  job?: string | null
 }
 export interface MutationOptions extends CallOptions {
   /** A client's own number for this request: the answer is stored with the effects, and a repeat gets the stored answer. */
@@ -41,6 +43,9 @@ export interface CoreDeps {
   now(): number
 }
 
+/** As production's messages name them. */
+const capital = (kind: FunctionKind): string => kind[0]!.toUpperCase() + kind.slice(1)
+
 export function createCore(deps: CoreDeps) {
   const { registry, writer, snapshots } = deps
   let runner: Runner | null = null
@@ -51,11 +56,13 @@ export function createCore(deps: CoreDeps) {
     const fn = await registry.find(path)
     if (!fn || (fn.visibility === 'internal' && !internal)) {
       throw new FunctionError(
-        `Could not find ${internal ? '' : 'public '}function for '${path}'. Did you forget to rebuild the functions, or is it internal?`,
+        `Could not find public function for '${path}'. Did you forget to rebuild the functions${internal ? '' : ', or is it internal'}?`,
       )
     }
     if (!kinds.includes(fn.kind)) {
-      throw new FunctionError(`Trying to execute ${fn.path} as ${kinds.join(' or ')}, but it is defined as ${fn.kind}.`)
+      throw new FunctionError(
+        `Trying to execute ${fn.path.replace(':', '.js:')} as ${kinds.map(capital).join(' or ')}, but it is defined as ${capital(fn.kind)}.`,
+      )
     }
     return fn
   }
@@ -92,7 +99,8 @@ export function createCore(deps: CoreDeps) {
   }
 
   async function mutationIn(tx: Transaction, fn: RegisteredFunction, args: Json, options: CallOptions): Promise<Outcome> {
-    return run().run({ fn, args, tx, identity: options.identity, requestId: options.requestId ?? run().newRequestId() })
+    const { identity, requestId = run().newRequestId(), job = null } = options
+    return run().run({ fn, args, tx, identity, requestId, job })
   }
 
   async function mutate(fn: RegisteredFunction, args: Json, options: MutationOptions): Promise<Answer> {
@@ -118,7 +126,7 @@ export function createCore(deps: CoreDeps) {
     refuseFromTransaction()
     if (closing) throw new ClosedError('The backend is shutting down.')
     const requestId = options.requestId ?? run().newRequestId()
-    const running = run().run({ fn, args, tx: null, identity: options.identity, requestId })
+    const running = run().run({ fn, args, tx: null, identity: options.identity, requestId, job: options.job ?? null })
     actions.add(running)
     try {
       const { value, logLines } = await running
@@ -151,13 +159,14 @@ export function createCore(deps: CoreDeps) {
     async runNested(parent: Execution, fn, args) {
       const tx = parent.tx
       if (!tx) throw new FunctionError('runUdf is not available in actions.')
-      if (fn.kind === 'mutation' && !tx.writable) throw new FunctionError('ctx.runMutation is not available in a query.')
+      if (fn.kind === 'mutation' && !tx.writable) throw new FunctionError('Cannot call a Mutation function from a Query function')
       const nested = () => run().run({ fn, args, tx, identity: parent.identity, requestId: parent.requestId, parent })
       const { value } = fn.kind === 'mutation' ? await tx.nested(nested) : await nested()
       return value
     },
     runTopLevel: async (caller, fn, args) =>
-      (await execute(fn, args, { identity: caller.identity, internal: true, requestId: caller.requestId })).value,
+      (await execute(fn, args, { identity: caller.identity, internal: true, requestId: caller.requestId, job: caller.job }))
+        .value,
     mutate: async (body) => (await writer.mutate(async (tx) => body(tx))).value,
   })
 
@@ -172,7 +181,13 @@ export function createCore(deps: CoreDeps) {
       runner = created
     },
     newRequestId: () => run().newRequestId(),
-    async runHttpAction(handler: HttpHandler, path: string, request: Request, identity: JsonObject | null): Promise<Response> {
+    /** Runs an HTTP action; `deliver` gets its answer while the action, whose body may still be made, goes on. */
+    async runHttpAction(
+      handler: HttpHandler,
+      { path, ...call }: { path: string; requestId: string; identity: JsonObject | null },
+      request: Request,
+      deliver: (response: Response) => Promise<void>,
+    ): Promise<void> {
       if (!handler._handler) throw new NotSupportedError(`an HTTP route that is no httpAction (${path})`)
       if (closing) throw new ClosedError('The backend is shutting down.')
       const fn = {
@@ -184,7 +199,7 @@ export function createCore(deps: CoreDeps) {
         returns: null,
         handler: handler._handler as Handler,
       }
-      return run().runHttp({ fn, args: {}, tx: null, identity, requestId: run().newRequestId() }, request)
+      await run().runHttp({ fn, args: {}, tx: null, ...call }, request, deliver)
     },
     /** Finds and runs in one step. */
     async call(path: string, kinds: readonly FunctionKind[], args: Json, options: MutationOptions): Promise<Answer> {

@@ -1,6 +1,9 @@
 /** What a built backend hands to the engine, and how it is read. */
 import { NotSupportedError } from '../errors.ts'
+import { searchIndexDefinitions, type ExportedSearchIndex } from '../search/definition.ts'
 import type { TableDefinition } from '../storage/catalog.ts'
+import { checkTable } from '../validators/schema.ts'
+import type { ValidatorJson } from '../validators/validate.ts'
 import type { Json } from '../values/json.ts'
 import type { Modules } from './registry.ts'
 
@@ -22,28 +25,37 @@ export interface Functions {
 }
 interface ExportedTable {
   indexes: { indexDescriptor: string; fields: string[] }[]
-  searchIndexes?: unknown[]
-  vectorIndexes?: unknown[]
+  stagedDbIndexes?: { indexDescriptor: string; fields: string[] }[]
+  searchIndexes?: ExportedSearchIndex[]
+  stagedSearchIndexes?: ExportedSearchIndex[]
+  vectorIndexes?: { indexDescriptor: string }[]
+  stagedVectorIndexes?: { indexDescriptor: string }[]
   documentType: Json
+  stagedDocumentType?: unknown
 }
-
-const MAX_INDEXES_PER_TABLE = 32
-const MAX_FIELDS_PER_INDEX = 16
 
 export function tableDefinitions(schema: SchemaLike): TableDefinition[] {
   return Object.entries(schema.tables).map(([name, table]) => {
     const exported = (table as { export(): ExportedTable }).export()
-    if (!/^[a-zA-Z][a-zA-Z0-9_]*$/.test(name))
-      throw new Error(`"${name}" is not a table name: letters, digits and underscores only.`)
-    if (exported.vectorIndexes?.length) throw new NotSupportedError(`vector indexes (table ${name})`)
-    if (exported.indexes.length > MAX_INDEXES_PER_TABLE)
-      throw new Error(`Table ${name} has more than ${MAX_INDEXES_PER_TABLE} indexes.`)
-    for (const { indexDescriptor, fields } of exported.indexes) {
-      if (fields.length > MAX_FIELDS_PER_INDEX)
-        throw new Error(`Index ${name}.${indexDescriptor} has more than ${MAX_FIELDS_PER_INDEX} fields.`)
-    }
+    if (exported.stagedDocumentType !== undefined) throw new NotSupportedError(`staged validators (table ${name})`)
+    checkTable({
+      name,
+      indexes: [...exported.indexes, ...(exported.stagedDbIndexes ?? [])],
+      otherIndexes: [
+        ...(exported.searchIndexes ?? []),
+        ...(exported.stagedSearchIndexes ?? []),
+        ...(exported.vectorIndexes ?? []),
+        ...(exported.stagedVectorIndexes ?? []),
+      ],
+      documentType: exported.documentType as unknown as ValidatorJson | null,
+      schemaValidation: schema.schemaValidation !== false,
+    })
+    const [vector] = [...(exported.vectorIndexes ?? []), ...(exported.stagedVectorIndexes ?? [])]
+    if (vector) throw new NotSupportedError(`vector indexes (${name}.${vector.indexDescriptor})`)
+    const searchIndexes = searchIndexDefinitions(name, exported.searchIndexes ?? [], exported.stagedSearchIndexes ?? [])
     return {
       name,
+      searchIndexes,
       indexes: exported.indexes.map(({ indexDescriptor, fields }) => ({ name: indexDescriptor, fields })),
       documentType: schema.schemaValidation === false ? { type: 'any' } : exported.documentType,
     }

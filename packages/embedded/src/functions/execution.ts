@@ -8,6 +8,7 @@ import type { Json, JsonObject } from '../values/json.ts'
 import type { Cursor } from '../queries/cursor.ts'
 import type { LogBuffer } from './logs.ts'
 import type { RegisteredFunction } from './registry.ts'
+import type { UserTime } from './user-time.ts'
 
 export interface Execution {
   fn: RegisteredFunction
@@ -18,9 +19,15 @@ export interface Execution {
   /** Frozen for queries and mutations; the real time for actions. */
   now: () => number
   random: () => number
+  /** Fit for secrets, unlike `random`; repeatable only when the engine's own random is. */
+  randomBytes: (length: number) => Uint8Array
   env: Readonly<Record<string, string | undefined>>
   logs: LogBuffer
   syscalls: Syscalls
+  /** Id of the scheduled function this execution belongs to, itself or as something it called. */
+  job: string | null
+  /** Null in actions. */
+  time: UserTime | null
   /** The execution that called this one in its transaction. */
   parent: Execution | null
   /** 0 for a top-level call. */

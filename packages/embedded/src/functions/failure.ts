@@ -12,9 +12,10 @@ export function toFunctionError(thrown: unknown, logLines: string[]): Error {
       : new FunctionError(thrown.message, { data: thrown.data, logLines, cause: thrown.cause })
   }
   if (typeof thrown === 'object' && thrown !== null && CONVEX_ERROR in thrown) {
-    // The wrapper of convex/server has already encoded `data` as JSON text.
-    const text = (thrown as unknown as { data: string }).data
-    return new FunctionError(`Uncaught ConvexError: ${text}`, { data: JSON.parse(text) as Json, logLines, cause: thrown })
+    // The wrapper of convex/server has already encoded `data` as JSON text; the message is text of its own, or the data.
+    const { data, message } = thrown as unknown as { data: string; message?: string }
+    const text = `Uncaught ConvexError: ${message ?? data}`
+    return new FunctionError(text, { data: JSON.parse(data) as Json, logLines, cause: thrown })
   }
   if (thrown instanceof NotSupportedError)
     return new FunctionError(`Uncaught Error: ${thrown.message}`, { logLines, cause: thrown })

@@ -25,6 +25,46 @@ const f = {
     handler: () => new Promise((resolve) => bundled().setTimeout(() => resolve('done'), 1)),
   }),
   prints: queryGeneric({ args: {}, handler: () => bundled().console.log('hello', { a: 1 }) }),
+  randomBytes: mutationGeneric({
+    args: {},
+    handler: () => [bundled().crypto.randomUUID(), [...bundled().crypto.getRandomValues(new Uint8Array(4))]],
+  }),
+  digests: queryGeneric({
+    args: {},
+    handler: async () => Buffer.from(await bundled().crypto.subtle.digest('SHA-256', new Uint8Array(0))).toString('hex'),
+  }),
+  makesKey: queryGeneric({
+    args: {},
+    handler: () => bundled().crypto.subtle.generateKey({ name: 'AES-GCM', length: 128 }, true, ['encrypt']),
+  }),
+  fillsTooMuch: queryGeneric({ args: {}, handler: () => void bundled().crypto.getRandomValues(new Uint8Array(65_537)) }),
+  measures: queryGeneric({ args: {}, handler: () => bundled().performance.now() }),
+  actionWithKey: actionGeneric({
+    args: {},
+    handler: async () => {
+      await bundled().crypto.subtle.generateKey({ name: 'AES-GCM', length: 128 }, true, ['encrypt'])
+      return [bundled().crypto.randomUUID().length, typeof bundled().performance.now()]
+    },
+  }),
+  printsMuch: queryGeneric({
+    args: {},
+    handler: () => {
+      bundled().console.log('x'.repeat(5_000))
+      for (let i = 0; i < 300; i++) bundled().console.error(i)
+    },
+  }),
+  times: queryGeneric({
+    args: {},
+    handler: () => {
+      const { console } = bundled()
+      console.time()
+      console.time()
+      console.timeLog(undefined, 'so far', 1)
+      console.timeEnd()
+      console.timeEnd('other')
+    },
+  }),
+  prettyPrints: queryGeneric({ args: {}, handler: () => bundled().console.table([1]) }),
   env: queryGeneric({ args: {}, handler: () => bundled().env.GREETING ?? null }),
   isDate: queryGeneric({
     args: {},
@@ -63,7 +103,7 @@ describe('executions', () => {
   it('refuse fetch and timers in queries and mutations, allow them in actions', async () => {
     const backend = await inMemory({ functions })
     await expect(backend.query('f:fetches', {})).rejects.toThrow("Can't use fetch() in queries and mutations")
-    await expect(backend.mutation('f:waits', {})).rejects.toThrow("Can't use setTimeout() in queries and mutations")
+    await expect(backend.mutation('f:waits', {})).rejects.toThrow("Can't use setTimeout in queries and mutations")
     await expect(backend.action('f:actionWaits', {})).resolves.toBe('done')
   })
 
@@ -73,6 +113,39 @@ describe('executions', () => {
     expect(answer.logLines).toEqual(["[LOG] 'hello' { a: 1 }"])
     expect(await backend.query('f:env', {})).toBe('hi')
     expect(await backend.query('f:isDate', {})).toBe(true)
+  })
+
+  it('cut long lines and too many of them, and time what they are asked to', async () => {
+    const backend = await inMemory({ functions })
+    const printed = async (path: string) =>
+      (await backend.engine.core.call(path, ['query'], {}, { identity: null, internal: false })).logLines
+    const much = await printed('f:printsMuch')
+    expect(much).toHaveLength(256)
+    expect(much[0]).toMatch(/^\[LOG\] 'x{4000}.* \(truncated due to length\)$/)
+    expect(much.at(-1)).toBe('[ERROR] Log overflow (maximum 256). Remaining log lines omitted.')
+    expect(await printed('f:times')).toEqual([
+      "[WARN] Timer 'default' already exists",
+      expect.stringMatching(/^\[INFO\] default: \d+ms 'so far' 1$/),
+      expect.stringMatching(/^\[INFO\] default: \d+ms$/),
+      "[WARN] Timer 'other' does not exist",
+    ])
+    await expect(printed('f:prettyPrints')).rejects.toThrow('not supported by the embedded backend: console.table')
+  })
+
+  it('WebCrypto: random values follow the seed, digests work, keys are made in actions only', async () => {
+    const { clock } = createTestClock()
+    const open = () => inMemory({ functions, clock, random: createTestRandom(7), autoSchedule: false })
+    const [one, two] = [await open(), await open()]
+    const [id, bytes] = (await one.mutation('f:randomBytes', {})) as [string, number[]]
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(new Set(bytes).size).toBeGreaterThan(1)
+    expect(await two.mutation('f:randomBytes', {})).toEqual([id, bytes])
+    expect(await one.mutation('f:randomBytes', {})).not.toEqual([id, bytes])
+    expect(await one.query('f:digests', {})).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855')
+    await expect(one.query('f:makesKey', {})).rejects.toThrow("Can't use cryptographic randomness in queries and mutations")
+    await expect(one.query('f:fillsTooMuch', {})).rejects.toThrow('65536 bytes at most')
+    await expect(one.query('f:measures', {})).rejects.toThrow("Can't use the Performance API in queries and mutations")
+    expect(await one.action('f:actionWithKey', {})).toEqual([36, 'number'])
   })
 
   it('two engines in one process do not mix', async () => {
@@ -96,9 +169,9 @@ describe('executions', () => {
   it('say what is not supported', async () => {
     const backend = await inMemory({ functions })
     await expect(backend.query('f:handle', {})).rejects.toThrow('not supported by the embedded backend: 1.0/createFunctionHandle')
-    await expect(backend.query('f:missing', {})).rejects.toThrow("Could not find function for 'f:missing'")
+    await expect(backend.query('f:missing', {})).rejects.toThrow("Could not find public function for 'f:missing'")
     await expect(backend.mutation('f:time', {})).rejects.toThrow(
-      'Trying to execute f:time as mutation, but it is defined as query.',
+      'Trying to execute f.js:time as Mutation, but it is defined as Query.',
     )
   })
 })
@@ -137,7 +210,7 @@ describe('documents', () => {
       async (db: any, id: string) => (await db.delete(id), db.patch(id, {})),
       'Update on nonexistent document ID',
     ],
-    ['another _id', (db: any, id: string) => db.patch(id, { _id: 'x' }), 'does not match the document'],
+    ['another _id', (db: any, id: string) => db.patch(id, { _id: 'x' }), "doesn't match '_id' field"],
     ['an underscore field', (db: any) => db.insert('anything', { _mine: 1 }), "Field '_mine' starts with an underscore"],
     ['a system table', (db: any) => db.query('_scheduled_functions').collect(), 'can only be accessed from db.system'],
     [

@@ -15,6 +15,8 @@ interface ConvexGlobal {
   asyncSyscall(op: string, args: string): Promise<string>
   jsSyscall(op: string, args: unknown): unknown
 }
+/** Calls that wait for more than this thread: for files, or for a function that has a clock of its own. */
+const WAITS = /^1\.0\/(storage|runUdf)/
 const MARK = Symbol.for('mission-control.embedded.global')
 
 /** What an esbuild bundle of functions should define, so that time, randomness and side effects follow the execution. */
@@ -23,6 +25,8 @@ export const bundleDefines: Readonly<Record<string, string>> = {
   'Math.random': 'Convex.random',
   Date: 'Convex.Date',
   console: 'Convex.console',
+  crypto: 'Convex.crypto',
+  performance: 'Convex.performance',
   fetch: 'Convex.fetch',
   setTimeout: 'Convex.setTimeout',
   setInterval: 'Convex.setInterval',
@@ -46,17 +50,27 @@ export function installGlobal(): void {
     syscall(op: string, args: string): string {
       if (previous && !currentExecution()) return previous.syscall(op, args)
       const execution = required(op)
+      execution.time?.enter()
       try {
         return JSON.stringify(execution.syscalls.sync(execution, op, JSON.parse(args) as Json))
       } catch (error) {
         // As for asynchronous calls, user code sees a plain Error.
         throw error instanceof FunctionError ? new Error(error.message, { cause: error }) : error
+      } finally {
+        execution.time?.leave(true)
       }
     },
     async asyncSyscall(op: string, args: string): Promise<string> {
       if (previous && !currentExecution()) return previous.asyncSyscall(op, args)
       const execution = required(op)
-      return JSON.stringify(await execution.syscalls.async(execution, op, JSON.parse(args) as Json))
+      execution.time?.enter()
+      try {
+        const answer = execution.syscalls.async(execution, op, JSON.parse(args) as Json)
+        execution.time?.returned()
+        return JSON.stringify(await answer)
+      } finally {
+        execution.time?.leave(WAITS.test(op))
+      }
     },
     jsSyscall(op: string, args: unknown): unknown {
       if (previous && !currentExecution()) return previous.jsSyscall(op, args)

@@ -10,6 +10,8 @@ import type { Catalog } from '../storage/catalog.ts'
 import { LIMITS } from '../transactions/limits.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import { findMismatch } from '../validators/validate.ts'
+import { valueProblem } from '../values/check.ts'
+import { displayBytes } from '../values/display.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 import { sizeOf } from '../values/size.ts'
 import { currentExecution, executionStorage, type Execution, type Syscalls } from './execution.ts'
@@ -19,10 +21,11 @@ import { createLogBuffer } from './logs.ts'
 import { createPrng, PRNG_SEED_BYTES } from './prng.ts'
 import type { FunctionKind, RegisteredFunction } from './registry.ts'
 import { withEngineTime } from './scheduler-time.ts'
+import { createUserTimes, timeout, type TransactionLimits } from './user-time.ts'
 
-/** How long a handler may take. Production allows 1 s of user code in queries and mutations; actions 10 minutes. */
-export interface Deadlines {
-  transactionMs: number
+/** How long a handler may take. */
+export interface Deadlines extends TransactionLimits {
+  /** An action from its start to its end, milliseconds. */
   actionMs: number
 }
 export interface Call {
@@ -34,6 +37,8 @@ export interface Call {
   journal?: string | null
   /** The calling execution, for nested calls. */
   parent?: Execution
+  /** Id of the scheduled function this call belongs to. */
+  job?: string | null
 }
 export interface Outcome {
   value: Json
@@ -54,6 +59,7 @@ export interface RunnerDeps {
 
 export function createRunner(deps: RunnerDeps) {
   const { catalog, clock, random } = deps
+  const startTime = createUserTimes(clock, deps.deadlines)
   // The client library builds `ctx` and encodes results; the handler it calls is the running execution's.
   const dispatch = (ctx: object, args: unknown) => currentExecution()!.fn.handler(ctx, args)
   const query = queryGeneric({ handler: (ctx, args) => dispatch(ctx, args) }) as unknown as {
@@ -76,7 +82,7 @@ export function createRunner(deps: RunnerDeps) {
     const frozen = parent?.tx ? parent.now() : clock.now()
     const depth = parent?.tx ? parent.depth + 1 : 0
     if (depth > LIMITS.nestingDepth) {
-      throw new FunctionError(`Cross component call depth limit exceeded. Limit: ${LIMITS.nestingDepth}`)
+      throw new FunctionError('Cross component call depth limit exceeded. Do you have an infinite loop in your app?')
     }
     return {
       fn,
@@ -85,9 +91,12 @@ export function createRunner(deps: RunnerDeps) {
       requestId: call.requestId,
       now: fn.kind === 'action' ? () => clock.now() : () => frozen,
       random: parent?.tx ? parent.random : createPrng(random.bytes(PRNG_SEED_BYTES)),
+      randomBytes: (length) => random.bytes(length),
       env: deps.env,
       logs: parent?.tx ? parent.logs : createLogBuffer(),
       syscalls: deps.syscalls(),
+      job: call.job ?? parent?.job ?? null,
+      time: fn.kind === 'action' ? null : startTime(parent?.time ?? null),
       parent: parent?.tx ? parent : null,
       depth,
       cursors: new Map(),
@@ -98,32 +107,59 @@ export function createRunner(deps: RunnerDeps) {
   }
 
   function checkArgs(fn: RegisteredFunction, args: Json): void {
-    if (sizeOf(args) > LIMITS.argumentBytes) {
-      throw new FunctionError(`Arguments for ${fn.path} are too large (limit: ${LIMITS.argumentBytes} bytes)`)
-    }
+    const invalid = valueProblem(args)
+    if (invalid) throw new FunctionError(`Invalid arguments for ${fn.path}: ${invalid}`)
+    const tooLarge = sizeProblem(args, LIMITS.argumentBytes)
+    if (tooLarge) throw new FunctionError(`Arguments for ${fn.path} are too large ${tooLarge}`)
     const problem = findMismatch(catalog, fn.args, args)
     if (problem) throw new FunctionError(`ArgumentValidationError: ${problem}`)
   }
 
   function checkResult(fn: RegisteredFunction, value: Json): void {
-    if (sizeOf(value) > LIMITS.resultBytes) {
-      throw new FunctionError(`Function ${fn.path} return value is too large (limit: ${LIMITS.resultBytes} bytes)`)
-    }
+    const invalid = valueProblem(value)
+    if (invalid) throw new FunctionError(`Function ${fn.path} return value invalid: ${invalid}`)
+    const tooLarge = sizeProblem(value, LIMITS.resultBytes)
+    if (tooLarge) throw new FunctionError(`Function ${fn.path} return value is too large ${tooLarge}`)
     const problem = fn.returns && findMismatch(catalog, fn.returns, value)
     if (problem) throw new FunctionError(`ReturnsValidationError: ${problem}`)
   }
 
+  function notePrinted({ fn, requestId }: Call, lines: string[]): void {
+    if (lines.length > 0) deps.log.info('a function printed', { function: fn.path, requestId, lines })
+  }
+
+  /** A nested function has a deadline of its own: its caller's clock stands still meanwhile, and the caller may go on without it. */
+  async function withinTime<T>({ fn, time, requestId }: Execution, running: Promise<T>): Promise<T> {
+    if (!time) return cutOff(clock, running, deps.deadlines.actionMs)
+    // Code that computed for too long could not be stopped; what it returned or threw does not count.
+    const settled = await time.cutOff(running).then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    )
+    time.charge()
+    const overrun = time.overrun()
+    if (overrun) deps.log.warn('a function took too long', { function: fn.path, requestId, error: overrun.message })
+    if (overrun) throw overrun
+    if ('error' in settled) throw settled.error
+    return settled.value
+  }
+
   return {
     checkArgs,
-    /** An HTTP action: an action whose argument is a Request and whose result is a Response. */
-    async runHttp(call: Call, request: Request): Promise<Response> {
+    /** An HTTP action: an action whose argument is a Request and whose result is a Response, which is delivered before it ends. */
+    async runHttp(call: Call, request: Request, deliver: (response: Response) => Promise<void>): Promise<void> {
       const execution = open(call)
+      const { lines } = execution.logs
       try {
-        return await cutOff(clock, invokeHttp(execution, request), deps.deadlines.actionMs)
+        const response = await cutOff(clock, invokeHttp(execution, request), deps.deadlines.actionMs)
+        if (!(response instanceof Response)) throw new Error('An HTTP action must return a Response.')
+        await executionStorage().run(execution, () => deliver(response))
       } catch (error) {
-        throw toFunctionError(error, execution.logs.lines)
+        logFailure(deps.log, call, error)
+        throw toFunctionError(error, lines)
       } finally {
         execution.closed = true
+        notePrinted(call, lines)
       }
     },
     newRequestId: () => Buffer.from(random.bytes(8)).toString('hex'),
@@ -134,30 +170,31 @@ export function createRunner(deps: RunnerDeps) {
       try {
         checkArgs(fn, call.args)
         const running = toItsEnd(execution, () => invoke[fn.kind](call.requestId, JSON.stringify([call.args])))
-        const limit = fn.kind === 'action' ? deps.deadlines.actionMs : deps.deadlines.transactionMs
-        // A nested call is under its caller's deadline.
-        const text = await (execution.depth > 0 ? running : cutOff(clock, running, limit))
+        const text = await withinTime(execution, running)
         const value = JSON.parse(text) as Json
         checkResult(fn, value)
-        if (execution.depth === 0 && execution.logs.lines.length > 0) {
-          deps.log.info('a function printed', { function: fn.path, requestId: call.requestId, lines: execution.logs.lines })
-        }
         return { value, logLines: execution.logs.lines, journal: execution.journal.next }
       } catch (error) {
         if (execution.depth === 0) logFailure(deps.log, call, error)
         throw toFunctionError(error, execution.logs.lines)
       } finally {
         execution.closed = true
+        if (execution.depth === 0) notePrinted(call, execution.logs.lines)
       }
     },
   }
+}
+
+function sizeProblem(value: Json, limit: number): string | null {
+  const size = sizeOf(value)
+  return size > limit ? `(actual: ${displayBytes(size)}, limit: ${displayBytes(limit)})` : null
 }
 
 async function cutOff<T>(clock: Clock, running: Promise<T>, limitMs: number): Promise<T> {
   const timer = new AbortController()
   const deadline = clock.sleep(limitMs, timer.signal).then(
     () => {
-      throw new FunctionError(`Function execution timed out (maximum duration: ${limitMs / 1000}s)`)
+      throw timeout(limitMs)
     },
     () => new Promise<never>(() => {}), // the timer was cancelled: the handler finished first
   )

@@ -27,11 +27,12 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-export function parseJson(text: string): Json {
+/** `what` names the text in the refusal: "The request body is not JSON: …". */
+export function parseJson(text: string, what = 'The request body', code = 'BadJsonBody'): Json {
   try {
     return JSON.parse(text) as Json
   } catch (error) {
-    throw new RequestError(400, 'BadJsonBody', `The request body is not JSON: ${(error as Error).message}`)
+    throw new RequestError(400, code, `${what} is not JSON: ${(error as Error).message}`)
   }
 }
 

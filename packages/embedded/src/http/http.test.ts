@@ -1,10 +1,9 @@
 import { ConvexHttpClient } from 'convex/browser'
-import { httpActionGeneric, httpRouter, makeFunctionReference } from 'convex/server'
+import { makeFunctionReference } from 'convex/server'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { inMemory } from '../../test/fixtures/backend.ts'
-import { functions } from '../../test/fixtures/functions.ts'
 
 async function serving(options: Parameters<typeof inMemory>[0] = {}) {
   const backend = await inMemory(options)
@@ -55,17 +54,21 @@ describe('function calls', () => {
     expect(await (await fetch(`${url}/version`)).text()).toContain('embedded')
   })
 
-  it('internal functions need the admin key and /api/function', async () => {
+  it('internal functions need the admin key', async () => {
     const { post, backend } = await serving()
     const body = { path: 'messages:secret', args: {} }
     const key = { authorization: `Convex ${backend.adminKey}` }
     expect(await (await post('/api/function', body, key)).json()).toMatchObject({ value: 'internal only' })
     expect((await post('/api/function', body)).status).toBe(403)
     expect((await post('/api/function', body, { authorization: `Convex ${backend.adminKey.slice(0, -1)}x` })).status).toBe(401)
-    expect(await (await post('/api/query', body, key)).json()).toMatchObject({
-      status: 'error',
-      errorMessage: expect.stringContaining("Could not find public function for 'messages:secret'"),
-    })
+    expect(await (await post('/api/query', body, key)).json()).toMatchObject({ value: 'internal only' })
+    const asUser = `${key.authorization}:${Buffer.from('{"subject":"s","issuer":"i"}').toString('base64')}`
+    for (const headers of [{}, { authorization: asUser }]) {
+      expect(await (await post('/api/query', body, headers)).json()).toMatchObject({
+        status: 'error',
+        errorMessage: expect.stringContaining("Could not find public function for 'messages:secret'"),
+      })
+    }
   })
 
   it('the admin key acts as a user', async () => {
@@ -93,6 +96,10 @@ describe('bad input', () => {
     ['an unknown format', '/api/query', { path: 'messages:bodies', args: {}, format: 'xml' }, 400],
     ['a component', '/api/query', { path: 'messages:bodies', args: {}, componentPath: 'child' }, 400],
     ['a batch that is none', '/api/query_batch', { queries: 3 }, 400],
+    ['a batch of nothing', '/api/query_batch', { queries: [null] }, 400],
+    ['a time that is none', '/api/query_at_ts', { path: 'messages:bodies', args: {}, ts: 5 }, 400],
+    ['a time of the wrong length', '/api/query_at_ts', { path: 'messages:bodies', args: {}, ts: 'AAAA' }, 400],
+    ['a time to come', '/api/query_at_ts', { path: 'messages:bodies', args: {}, ts: '/////////38=' }, 400],
     ['nothing there', '/api/nope', {}, 404],
   ])('%s', async (_name, path, body, status) => {
     const { post } = await serving()
@@ -159,20 +166,4 @@ describe('pages of other sites', () => {
 it('a taken port is one clear sentence', async () => {
   const { port, backend } = await serving()
   await expect(backend.listen({ port })).rejects.toThrow(`Port ${port} on 127.0.0.1 is already in use`)
-})
-
-it('HTTP actions answer on the site port', async () => {
-  const http = httpRouter()
-  const echo = httpActionGeneric(async (ctx, request) => {
-    const text = await request.text()
-    await ctx.runMutation(makeFunctionReference<'mutation'>('messages:send'), { channel: 'hook', body: text })
-    return new Response(text.toUpperCase(), { status: 201, headers: { 'x-kind': 'echo' } })
-  })
-  http.route({ path: '/hook', method: 'POST', handler: echo })
-  const backend = await inMemory({ functions: { ...functions, http } })
-  const site = await backend.listenSite()
-  const response = await fetch(`${site.url}/hook`, { method: 'POST', body: 'hello' })
-  expect([response.status, response.headers.get('x-kind'), await response.text()]).toEqual([201, 'echo', 'HELLO'])
-  expect(await backend.query('messages:bodies', { channel: 'hook' })).toEqual(['hello'])
-  expect((await fetch(`${site.url}/other`)).status).toBe(404)
 })

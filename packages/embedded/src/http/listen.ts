@@ -9,6 +9,7 @@ import { createSession, type Session } from '../sync/session.ts'
 import { MAX_BODY_BYTES } from './body.ts'
 import { bind, type Listening, type ListenOptions } from './bind.ts'
 import { checkSource } from './guard.ts'
+import { createHttpActions } from './http-actions.ts'
 import { route, type Reply } from './routes.ts'
 import { serveStorage } from './storage.ts'
 
@@ -20,6 +21,7 @@ const SYNC_PATH = /^\/api\/(?:[^/]+\/)?sync$/
 export async function listen(engine: Engine, options: ListenOptions = {}): Promise<Listening> {
   const { instanceName = 'embedded' } = options
   const sessions = new Set<Session>()
+  const actions = createHttpActions(engine)
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_BODY_BYTES })
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -27,6 +29,7 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
     let origin: string | null = null
     try {
       origin = checkSource(request, options)
+      if (/^\/http(?:[/?]|$)/.test(request.url ?? '')) return await actions.answer(request, response, '/http')
       if (request.method === 'OPTIONS') return preflight(request, response, origin)
       const url = new URL(request.url ?? '/', 'http://backend')
       const principal = async () => {
@@ -68,6 +71,7 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
   return bind(server, options, async () => {
     await Promise.all([...sessions].map((session) => session.close(CLOSE_GOING_AWAY, 'The backend is shutting down')))
     sockets.close()
+    actions.close()
   })
 }
 

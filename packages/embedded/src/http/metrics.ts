@@ -5,6 +5,7 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import { getHeapSpaceStatistics } from 'node:v8'
 import type { Engine } from '../engine.ts'
 import type { Reply } from './routes.ts'
 
@@ -33,6 +34,8 @@ export async function metrics(engine: Engine): Promise<Reply> {
   const { rss, heapUsed } = process.memoryUsage()
   gauge('resident_memory_bytes', 'Memory of the process', rss)
   gauge('heap_used_bytes', 'JavaScript heap in use', heapUsed)
+  const young = getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')
+  gauge('heap_young_bytes', 'Part of the JavaScript heap where objects begin; constant once started', young?.space_size ?? 0)
   gauge('uptime_seconds', 'Since the process started', process.uptime())
   return { status: 200, body: await registry.metrics(), headers: { 'content-type': registry.contentType } }
 }

@@ -2,45 +2,48 @@
 import { statSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { holdContents } from '../files/hold.ts'
 import { forEachDocument, keyOf, type Catalog, type TableInfo } from '../storage/catalog.ts'
+import { createSearchCheck, strayedSearchIndexes } from '../search/check.ts'
 import type { Connection } from '../storage/connection.ts'
 import { storedCatalog } from '../storage/stored.ts'
 import { describeDocumentProblem, schemaProblem } from '../validators/document.ts'
 import { tableNumberOf } from '../values/ids.ts'
 import { fieldAt, type Json } from '../values/json.ts'
+import { checkFiles } from './check-files.ts'
+import { listed, MAX_LISTED, RESTORE, type CheckLine } from './check-lines.ts'
 import { databaseFile, openForReading, ownerOf } from './open.ts'
 
-export interface CheckLine {
-  status: 'pass' | 'warn' | 'fail'
-  /** What was looked at. */
-  what: string
-  /** What was found and, unless it passed, what to do. */
-  found: string
-}
+export type { CheckLine } from './check-lines.ts'
+
 export interface CheckOptions {
   /** Document types the stored documents are to match instead of those they were accepted with. By table name. */
   documentTypes?: ReadonlyMap<string, Json>
+  /** Also reads every stored file and compares its checksum. */
+  deep?: boolean
 }
 
-const MAX_LISTED = 20 // lines per kind of problem; the rest is counted
 const FAIL_FREE_BYTES = 64 * 1024 * 1024 // a write-ahead log and a checkpoint must fit
 const WARN_FREE_BYTES = 1024 * 1024 * 1024
-const RESTORE = 'Restore from a backup, or export what can be read and import it into a new folder.'
 
 /** @throws OperationError when there is no database to look at */
 export async function check(dataDir: string, options: CheckOptions = {}): Promise<CheckLine[]> {
   const file = databaseFile(dataDir)
   const lines: CheckLine[] = [owner(dataDir), await space(dataDir, file), ...permissions(dataDir)]
+  // Only a running backend removes contents, and only while it runs is it no change that the hold leaves its file.
+  const hold = ownerOf(dataDir) === null ? null : holdContents(dataDir)
   let connection: Connection | undefined
   try {
     connection = openForReading(dataDir)
     connection.exec('BEGIN') // every line speaks of one state
     lines.push(integrity(connection))
     lines.push(...contents(connection, options))
+    lines.push(...(await checkFiles(dataDir, connection, { deep: options.deep ?? false, served: hold !== null })))
   } catch (error) {
     lines.push({ status: 'fail', what: 'database', found: `It cannot be read: ${(error as Error).message} ${RESTORE}` })
   } finally {
     connection?.close()
+    hold?.release()
   }
   return lines
 }
@@ -89,6 +92,7 @@ function contents(connection: Connection, options: CheckOptions): CheckLine[] {
   const known = new Set<number>()
   for (const table of catalog.tables()) {
     let own = 0
+    const searches = [...table.searchIndexes.values()].map((search) => createSearchCheck(connection, search))
     forEachDocument(connection, table.number, (row, document, id) => {
       own++
       if (fieldAt(document, '_id') !== id || tableNumberOf(id) !== table.number)
@@ -99,7 +103,12 @@ function contents(connection: Connection, options: CheckOptions): CheckLine[] {
         if (connection.all(entryAt, info.id, keyOf(info, document))[0]?.['row'] !== row)
           index.add(`index ${info.name} has no entry for id ${id}`)
       }
+      for (const search of searches) search.add(row, document)
     })
+    for (const search of searches) {
+      const problem = search.problem()
+      if (problem !== null) index.add(problem)
+    }
     for (const info of table.indexes.values()) {
       known.add(info.id)
       const [{ n: entries } = { n: 0 }] = connection.all('SELECT count(*) AS n FROM entries WHERE index_id = ?', info.id) as {
@@ -109,6 +118,8 @@ function contents(connection: Connection, options: CheckOptions): CheckLine[] {
     }
     documents += own
   }
+  for (const name of strayedSearchIndexes(connection))
+    index.add(`there is a search index of a table that does not exist (${name})`)
   for (const row of connection.all('SELECT DISTINCT index_id FROM entries')) {
     if (!known.has(row['index_id'] as number))
       index.add(`there are entries of an index that does not exist (${String(row['index_id'])})`)
@@ -116,22 +127,6 @@ function contents(connection: Connection, options: CheckOptions): CheckLine[] {
   for (const row of connection.all('SELECT id FROM documents WHERE table_number NOT IN (SELECT number FROM tables) LIMIT 1'))
     schema.add(`id ${String(row['id'])} belongs to no table`)
   return [...index.lines(`every entry matches its document`), ...schema.lines(`${documents} match the schema`)]
-}
-
-/** Problems of one kind: the first ones named, the rest counted. */
-function listed(what: string, advice: string) {
-  const first: string[] = []
-  let count = 0
-  return {
-    add(problem: string): void {
-      if (++count <= MAX_LISTED) first.push(problem)
-    },
-    lines(whenNone: string): CheckLine[] {
-      if (count === 0) return [{ status: 'pass', what, found: whenNone }]
-      const more = count > first.length ? [`${count - first.length} more`] : []
-      return [...first, ...more, `${count} in all. ${advice}`].map((found) => ({ status: 'fail', what, found }))
-    },
-  }
 }
 
 function withTypes(catalog: Catalog, types: ReadonlyMap<string, Json>): Catalog {

@@ -2,3 +2,8 @@
 export class OperationError extends Error {
   override name = 'OperationError'
 }
+
+/** The message of any error, to be put into a sentence: without a full stop of its own. */
+export function reasonOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replace(/\.+$/, '')
+}

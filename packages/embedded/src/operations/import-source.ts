@@ -1,49 +1,73 @@
-/** Where an import comes from: a zip or a folder in export layout, or one file of JSON lines. Read line by line. */
+/** Where an import comes from: a zip or a folder in export layout, or one file for one table. Nothing is held whole. */
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { openPromise, type Entry } from 'yauzl'
-import { isObject, type Json, type JsonObject } from '../values/json.ts'
-import { OperationError } from './errors.ts'
-import { TABLES_ENTRY } from './export.ts'
+import { OperationError, reasonOf } from './errors.ts'
+import { STORAGE_FOLDER, TABLES_ENTRY } from './export.ts'
+import { importRows, jsonLines, type ImportFormat, type ImportRow } from './import-rows.ts'
 
+type Open = () => Promise<Readable>
 export interface ImportTable {
   name: string
-  open: () => Promise<Readable>
+  rows: () => AsyncGenerator<ImportRow>
+}
+/** The stored files of an export that was made with them. */
+export interface ImportedFiles {
+  rows: () => AsyncGenerator<ImportRow>
+  /** By id. */
+  contents: ReadonlyMap<string, Open>
 }
 export interface ImportSource {
   tables: ImportTable[]
+  /** Null when the export was made without them. */
+  files: ImportedFiles | null
   /** Table numbers as the ids of the documents carry them; empty when the source does not say. */
   numbers: ReadonlyMap<string, number>
   close(): void
 }
 
-/** A document at its cap is 1 MiB; escapes can make its JSON several times that. */
-const MAX_LINE_CHARACTERS = 16 * 1024 * 1024
-
-/** `table` names the table of a file of JSON lines; null for zips and folders. */
-export async function openImport(path: string, table: string | null): Promise<ImportSource> {
+/** `table` says for which table a single file is, and how it is written; null for zips and folders. */
+export async function openImport(path: string, table: { name: string; format: ImportFormat } | null): Promise<ImportSource> {
   const about = await stat(path).catch(() => null)
   if (!about) throw new OperationError(`There is no file or folder ${path}.`)
   const open = (file: string) => () => Promise.resolve(createReadStream(file))
-  if (table !== null) return { tables: [{ name: table, open: open(path) }], numbers: new Map(), close() {} }
+  if (table) {
+    const { name, format } = table
+    return {
+      tables: [{ name, rows: () => importRows(open(path), name, format) }],
+      files: null,
+      numbers: new Map(),
+      close() {},
+    }
+  }
   if (about.isDirectory()) {
     const entries = (await readdir(path, { recursive: true })).map((name) => name.replaceAll('\\', '/'))
-    return arrange(new Map(entries.map((name) => [name, open(join(path, name))])), () => {})
+    return arrange(path, new Map(entries.map((name) => [name, open(join(path, name))])), () => {})
   }
-  const zip = await openPromise(path, { autoClose: false }).catch((error: unknown) => {
-    throw new OperationError(`${path} is not a readable zip file: ${(error as Error).message}.`, { cause: error })
+  const unreadable = (error: unknown): never => {
+    throw new OperationError(`${path} is not a readable zip file: ${reasonOf(error)}.`, { cause: error })
+  }
+  const zip = await openPromise(path, { autoClose: false }).catch(unreadable)
+  const entries = new Map<string, Open>()
+  try {
+    for await (const entry of zip.eachEntry() as AsyncIterable<Entry>)
+      entries.set(entry.fileName, () => zip.openReadStreamPromise(entry))
+  } catch (error) {
+    zip.close()
+    unreadable(error)
+  }
+  return arrange(path, entries, () => zip.close()).catch((error: unknown) => {
+    zip.close()
+    throw error
   })
-  const entries = new Map<string, () => Promise<Readable>>()
-  for await (const entry of zip.eachEntry() as AsyncIterable<Entry>)
-    entries.set(entry.fileName, () => zip.openReadStreamPromise(entry))
-  return arrange(entries, () => zip.close())
 }
 
-async function arrange(entries: ReadonlyMap<string, () => Promise<Readable>>, close: () => void): Promise<ImportSource> {
+async function arrange(from: string, entries: ReadonlyMap<string, Open>, close: () => void): Promise<ImportSource> {
+  const inside = withoutPrefix(entries)
   const numbers = new Map<string, number>()
-  const named = entries.get(TABLES_ENTRY)
+  const named = inside.get(TABLES_ENTRY)
   if (named) {
     for await (const { value } of jsonLines(named, '_tables')) {
       const { name, id } = value
@@ -51,66 +75,54 @@ async function arrange(entries: ReadonlyMap<string, () => Promise<Readable>>, cl
     }
   }
   const tables: ImportTable[] = []
-  for (const [path, open] of entries) {
-    const name = /^([^/]+)\/documents\.jsonl$/.exec(path)?.[1]
+  const contents = new Map<string, Open>()
+  for (const [path, open] of inside) {
     if (path.startsWith('_components/'))
       throw new OperationError('not supported by the embedded backend: components in an import.')
-    if (name === undefined || name === '_tables') continue
-    if (name.startsWith('_')) {
-      for await (const _ of jsonLines(open, name))
-        throw new OperationError(`not supported by the embedded backend: ${name} in an import.`)
-      continue
+    const [, folder = '', file = ''] = /^([^/]+)\/([^/]+)$/.exec(path) ?? []
+    if (folder === STORAGE_FOLDER) {
+      if (file !== 'documents.jsonl') contents.set(file.replace(/\..*$/, ''), open)
+    } else if (file === 'generated_schema.jsonl' && !folder.startsWith('_')) await checkEncoding(folder, open)
+    else if (file === 'documents.jsonl' && folder !== '_tables') {
+      if (folder.startsWith('_')) await refuseSystemTable(folder, open)
+      else tables.push({ name: folder, rows: () => importRows(open, folder) })
     }
-    tables.push({ name, open })
   }
-  for (const [path, open] of entries) {
-    if (!path.endsWith('/generated_schema.jsonl') || path.startsWith('_')) continue
-    await refusePlainValues(path.split('/')[0]!, await open())
-  }
-  if (tables.length === 0) throw new OperationError('The import holds no <table>/documents.jsonl: is it an export?')
-  return { tables, numbers, close }
+  const documents = inside.get(`${STORAGE_FOLDER}/documents.jsonl`)
+  const files = documents ? { rows: () => importRows(documents, STORAGE_FOLDER), contents } : null
+  if (tables.length === 0 && !files) throw new OperationError(`${from} holds no <table>/documents.jsonl: is it an export?`)
+  return { tables, files, numbers, close }
 }
 
-/** Exports of other backends write some values as plain text and describe them in a side file. Guessing would corrupt them. */
-async function refusePlainValues(table: string, content: Readable): Promise<void> {
-  for await (const chunk of content as AsyncIterable<Buffer>) {
-    const found = /int64|bytes|infinity|nan|negative_zero/i.exec(chunk.toString('utf8'))?.[0]
-    if (found)
-      throw new OperationError(
-        `not supported by the embedded backend: table "${table}" has values described in generated_schema.jsonl (${found}).`,
-      )
-  }
+/** An export that was unpacked and packed again stands in a folder: its name is taken off. */
+function withoutPrefix(entries: ReadonlyMap<string, Open>): ReadonlyMap<string, Open> {
+  if (entries.has(TABLES_ENTRY)) return entries
+  const prefix = [...entries.keys()].find((path) => path.endsWith(`/${TABLES_ENTRY}`))?.slice(0, -TABLES_ENTRY.length)
+  if (prefix === undefined) return entries
+  return new Map([...entries].flatMap(([path, open]) => (path.startsWith(prefix) ? [[path.slice(prefix.length), open]] : [])))
 }
 
-/** The objects of a file of JSON lines with their line numbers. Empty lines are skipped. */
-export async function* jsonLines(
-  open: () => Promise<Readable>,
-  table: string,
-): AsyncGenerator<{ line: number; value: JsonObject }> {
-  let line = 0
-  for await (const text of splitLines(await open(), table)) {
-    line++
-    if (text.trim() === '') continue
-    let value: Json
-    try {
-      value = JSON.parse(text) as Json
-    } catch (error) {
-      throw new OperationError(`Table "${table}", line ${line} is not JSON: ${(error as Error).message}.`, { cause: error })
-    }
-    if (!isObject(value)) throw new OperationError(`Table "${table}", line ${line} is not a document: expected a JSON object.`)
-    yield { line, value }
-  }
+async function refuseSystemTable(name: string, open: Open): Promise<void> {
+  for await (const _ of jsonLines(open, name))
+    throw new OperationError(`not supported by the embedded backend: ${name} in an import.`)
 }
 
-async function* splitLines(content: Readable, table: string): AsyncGenerator<string> {
-  let rest = ''
+/**
+ * Exports say "uniform" when every value is in Convex's JSON encoding. Older ones wrote some values as plain text and described
+ * the types here, with exceptions by document behind it; where that leaves anything open, guessing would corrupt values.
+ */
+async function checkEncoding(table: string, open: Open): Promise<void> {
+  let text = ''
+  const content = await open()
   content.setEncoding('utf8')
-  for await (const chunk of content as AsyncIterable<string>) {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop()!
-    if (rest.length > MAX_LINE_CHARACTERS)
-      throw new OperationError(`Table "${table}" has a line that is too long to be a document.`)
-    yield* lines
-  }
-  if (rest !== '') yield rest
+  for await (const chunk of content as AsyncIterable<string>) text += chunk
+  const [types = '', ...exceptions] = text.split('\n').filter((line) => line.trim() !== '')
+  if (types === '' || types === '"uniform"') return
+  const bare = types.replaceAll('\\"', "'").replace(/'[^']*'/g, '') // without the names of fields
+  const unclear =
+    /\b(int64|float64|bytes|inf|NaN|unknown|set|map)\b|-0\b/.exec(bare)?.[0] ?? (exceptions.length > 0 ? 'exceptions' : null)
+  if (unclear !== null)
+    throw new OperationError(
+      `not supported by the embedded backend: table "${table}" has values written as plain text (${unclear} in generated_schema.jsonl): export again with a current Convex.`,
+    )
 }

@@ -4,7 +4,8 @@
  */
 import type { Random } from '@mission-control/shared/clock'
 import { convexToJson, jsonToConvex } from 'convex/values'
-import { keyOf, type Catalog, type TableInfo } from '../storage/catalog.ts'
+import { clearSearchIndexes, updateSearchIndexes } from '../search/entries.ts'
+import { keyOf, STORAGE, type Catalog, type TableInfo } from '../storage/catalog.ts'
 import type { Connection } from '../storage/connection.ts'
 import { checkShape } from '../transactions/shape.ts'
 import { describeDocumentProblem, schemaProblem } from '../validators/document.ts'
@@ -12,7 +13,7 @@ import { encodeId, tableNumberOf } from '../values/ids.ts'
 import type { JsonObject } from '../values/json.ts'
 import { sizeOf } from '../values/size.ts'
 import { OperationError } from './errors.ts'
-import { jsonLines, type ImportSource } from './import-source.ts'
+import type { ImportSource } from './import-source.ts'
 
 /**
  * `replaceAll` empties every table first, `replace` those of the import; `append` adds; `requireEmpty` wants those of the import
@@ -25,7 +26,7 @@ export interface ImportDeps {
   connection: Connection
   catalog: Catalog
   random: Random
-  nextCreationTime(): number
+  nextCreationTime: () => number
 }
 
 const ID_RANDOM_BYTES = 16
@@ -33,21 +34,22 @@ const ID_RANDOM_BYTES = 16
 /** Resolves with the number of documents written. @throws OperationError that names table, line or id, and reason */
 export async function importInto(deps: ImportDeps, source: ImportSource, mode: ImportMode): Promise<number> {
   const { connection, catalog } = deps
-  const targets = source.tables.map(({ name, open }) => ({ table: catalog.table(name), name, open }))
+  const targets = source.tables.map(({ name, rows }) => ({ table: catalog.table(name), name, rows }))
   const cleared = mode === 'replaceAll' ? [...catalog.tables()].filter((table) => !table.system) : []
   if (mode === 'replace') cleared.push(...targets.flatMap(({ table }) => table ?? []))
   for (const table of cleared) clear(connection, table)
   let written = 0
-  for (const { table, name, open } of targets) {
+  for (const { table, name, rows } of targets) {
     if (mode === 'requireEmpty' && table && isFilled(connection, table))
       throw new OperationError(`Table "${name}" holds documents: import with replace or append.`)
-    for await (const { line, value } of jsonLines(open, name)) {
+    for await (const { line, value } of rows()) {
       if (!table || table.system) throw new OperationError(`Table "${name}" of the import is not in the schema of this backend.`)
       const document = complete(deps, table, value, line)
       if (connection.document(document['_id'] as string))
         throw new OperationError(`Table "${name}", line ${line}: the id ${document['_id'] as string} is taken already.`)
       const row = connection.insertDocument(document['_id'] as string, table.number, JSON.stringify(document))
       for (const index of table.indexes.values()) connection.addEntry(index.id, keyOf(index, document), row)
+      updateSearchIndexes(connection, table.searchIndexes.values(), row, null, document)
       written++
     }
   }
@@ -62,6 +64,11 @@ export function renumbered(catalog: Catalog, source: ImportSource): Map<TableInf
     const number = source.numbers.get(name)
     if (table && number !== undefined && number !== table.number) found.set(table, number)
   }
+  // An export does not name the number of stored files, but their ids have it.
+  const [file] = source.files?.contents.keys() ?? []
+  const storage = catalog.table(STORAGE)!
+  const number = file === undefined ? null : tableNumberOf(file)
+  if (number !== null && number !== storage.number) found.set(storage, number)
   return found
 }
 
@@ -96,6 +103,7 @@ function complete(deps: ImportDeps, table: TableInfo, value: JsonObject, line: n
 
 function clear(connection: Connection, table: TableInfo): void {
   for (const index of table.indexes.values()) connection.run('DELETE FROM entries WHERE index_id = ?', index.id)
+  clearSearchIndexes(connection, table.searchIndexes.values())
   connection.run('DELETE FROM documents WHERE table_number = ?', table.number)
 }
 

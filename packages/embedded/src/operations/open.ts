@@ -3,7 +3,9 @@ import { folderHolder } from '@mission-control/host/folder-lock'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openConnection, type Connection } from '../storage/connection.ts'
-import { OperationError } from './errors.ts'
+import type { Catalog } from '../storage/catalog.ts'
+import { storedCatalog } from '../storage/stored.ts'
+import { OperationError, reasonOf } from './errors.ts'
 
 export const DATABASE_FILE = 'convex.sqlite'
 
@@ -26,5 +28,14 @@ export function openForReading(dataDir: string): Connection {
     throw new OperationError(`${file} cannot be opened: ${error instanceof Error ? error.message : String(error)}.`, {
       cause: error,
     })
+  }
+}
+
+/** The stored catalog. @throws OperationError when the database is another program's or of another format */
+export function readableCatalog(connection: Connection, dataDir: string): Catalog {
+  try {
+    return storedCatalog(connection)
+  } catch (error) {
+    throw new OperationError(`The data in ${dataDir} cannot be read: ${reasonOf(error)}.`, { cause: error })
   }
 }

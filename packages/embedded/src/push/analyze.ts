@@ -1,9 +1,8 @@
 /**
  * Reads what the official CLI uploads: bundles are written to a scratch folder, imported, and asked what they define. Runs the
- * uploaded code, so only the holder of the key gets here.
+ * uploaded code, so only the holder of the key gets here, and in a thread that ends with the push (see `in-thread.ts`).
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Json, JsonObject } from '../values/json.ts'
@@ -40,30 +39,25 @@ interface Exported {
 type Exports = Record<string, unknown>
 export type Analysis = Record<string, JsonObject>
 
-/** One entry per component definition; the app itself is "". */
-export async function analyze(request: PushRequest): Promise<Analysis> {
-  const folder = await mkdtemp(join(tmpdir(), 'convex-push-'))
-  try {
-    await writeFile(join(folder, 'package.json'), '{"type":"module"}')
-    const names = new Map<string, string>()
-    const analysis: Analysis = {}
-    // Components first: what imports a component needs its name.
-    const components = request.componentDefinitions
-    for (const { definitionPath } of components) names.set(definitionPath, definitionPath.split('/').at(-1) ?? definitionPath)
-    for (const [at, component] of components.entries()) {
-      const own = join(folder, `component-${at}`)
-      analysis[component.definitionPath] = await analyzeOne(own, component.definitionPath, names, {
-        definition: component.definition,
-        schema: component.schema,
-        functions: component.functions,
-      })
-    }
-    const { definition, schema, changedModules } = request.appDefinition
-    analysis[''] = await analyzeOne(join(folder, 'app'), '', names, { definition, schema, functions: changedModules })
-    return analysis
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+/** One entry per component definition; the app itself is "". Writes into `folder`, which is the caller's to remove. */
+export async function analyze(request: PushRequest, folder: string): Promise<Analysis> {
+  await writeFile(join(folder, 'package.json'), '{"type":"module"}')
+  const names = new Map<string, string>()
+  const analysis: Analysis = {}
+  // Components first: what imports a component needs its name.
+  const components = request.componentDefinitions
+  for (const { definitionPath } of components) names.set(definitionPath, definitionPath.split('/').at(-1) ?? definitionPath)
+  for (const [at, component] of components.entries()) {
+    const own = join(folder, `component-${at}`)
+    analysis[component.definitionPath] = await analyzeOne(own, component.definitionPath, names, {
+      definition: component.definition,
+      schema: component.schema,
+      functions: component.functions,
+    })
   }
+  const { definition, schema, changedModules } = request.appDefinition
+  analysis[''] = await analyzeOne(join(folder, 'app'), '', names, { definition, schema, functions: changedModules })
+  return analysis
 }
 
 async function analyzeOne(

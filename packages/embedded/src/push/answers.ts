@@ -3,7 +3,8 @@
  * else. Nothing that is pushed is kept or run as a backend: functions always come from the build.
  */
 import type { Json, JsonObject } from '../values/json.ts'
-import { analyze, type Analysis, type PushRequest } from './analyze.ts'
+import type { Analysis, PushRequest } from './analyze.ts'
+import { analyzeInThread } from './in-thread.ts'
 
 export interface DeploymentUrls {
   cloud: string
@@ -27,7 +28,7 @@ export async function answerPush(key: string, body: JsonObject, urls: Deployment
         nodeVersion: null,
       }
     case 'POST /api/deploy2/start_push': {
-      const analysis = await analyze(body as unknown as PushRequest)
+      const analysis = await analyzeInThread(body as unknown as PushRequest)
       return {
         environmentVariables: {},
         externalDepsId: null,

@@ -8,8 +8,8 @@ import type { Transaction } from '../transactions/transaction.ts'
 import type { JsonObject } from '../values/json.ts'
 import { justAfter } from '../values/keys.ts'
 import { sizeOf } from '../values/size.ts'
-import { passes } from './filter.ts'
-import type { Plan } from './plan.ts'
+import { createOperators } from './operators.ts'
+import type { RangePlan } from './plan.ts'
 
 const FIRST_BATCH = 16
 const LARGEST_BATCH = 256
@@ -19,22 +19,20 @@ export interface Row {
   document: JsonObject
   bytes: number
 }
-export type Cursor = ReturnType<typeof createCursor>
+export type Cursor = Pick<ReturnType<typeof createRangeCursor>, 'next' | 'nextRow' | 'judge' | 'hasMore'>
 
-export function createCursor(tx: Transaction, plan: Plan) {
+export function createRangeCursor(tx: Transaction, plan: RangePlan) {
   const ascending = plan.order === 'asc'
   // Nothing looked at yet: an empty interval at the end where reading starts.
   const start = ascending ? plan.low : plan.high
   const range: ReadRange = tx.beginRange({ index: plan.index, low: start, high: start })
-  const remaining = plan.operators.map((operator) => ('limit' in operator ? operator.limit : Infinity))
+  const operators = createOperators(plan.operators)
   let ahead: EntryRow[] = []
   let aheadVersion = tx.version
   let batch = FIRST_BATCH
   let low = plan.low
   let high = plan.high
   let exhausted = low.compare(high) >= 0
-
-  const filtered = plan.operators.some((operator) => 'filter' in operator)
 
   function fill(): void {
     if (aheadVersion !== tx.version) {
@@ -43,7 +41,7 @@ export function createCursor(tx: Transaction, plan: Plan) {
     }
     if (ahead.length > 0 || exhausted) return
     // Without a filter a limit says exactly how many rows can still be asked for.
-    const size = filtered ? batch : Math.max(1, Math.min(batch, ...remaining))
+    const size = operators.filtered ? batch : Math.max(1, Math.min(batch, operators.left()))
     ahead = tx.scan(plan.index, low, high, plan.order, size)
     aheadVersion = tx.version
     exhausted = ahead.length === 0
@@ -78,32 +76,12 @@ export function createCursor(tx: Transaction, plan: Plan) {
     return { key: entry.key, document, bytes }
   }
 
-  /** Whether the row gets through filters and limits; `stop` when a limit is used up. */
-  function judge(row: Row): 'keep' | 'drop' | 'stop' {
-    for (const [position, operator] of plan.operators.entries()) {
-      if ('filter' in operator) {
-        if (!passes(operator.filter, row.document)) return 'drop'
-      } else {
-        if (remaining[position]! <= 0) return 'stop'
-        remaining[position] = remaining[position]! - 1
-      }
-    }
-    return 'keep'
-  }
-
   return {
     nextRow,
-    judge,
+    /** Whether the row gets through filters and limits; `stop` when a limit is used up. */
+    judge: (row: Row) => operators.judge(row.document),
     /** The next document that passes every operator; null at the end. */
-    next(): Row | null {
-      for (;;) {
-        // A limit that is used up ends the query before another row is read: reading it would widen the read set.
-        if (remaining.some((left) => left <= 0)) return null
-        const row = nextRow()
-        if (!row) return null
-        if (judge(row) === 'keep') return row
-      }
-    },
+    next: () => operators.next(nextRow),
     /** Whether the index holds another row; looking counts as reading. */
     hasMore(): boolean {
       fill()

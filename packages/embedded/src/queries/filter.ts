@@ -1,97 +1,120 @@
 /** Filter expressions over encoded documents. Comparison is the total order of values, the one the index keys have. */
 import { FunctionError } from '../errors.ts'
+import { displayValue, typeName } from '../values/display.ts'
 import { bigintOf, fieldAt, isObject, isUndefinedMarker, numberOf, typeOf, type Json } from '../values/json.ts'
 import { encodeKey } from '../values/keys.ts'
+import { fieldPathProblem } from '../values/names.ts'
 
 type Value = Json | undefined
 
+/** What each arithmetic operator does in an error. */
+const VERBS = { $add: 'add', $sub: 'subtract', $mul: 'multiply', $div: 'divide', $mod: 'mod' } as const
+type Arithmetic = keyof typeof VERBS
+const COMPARISONS: Readonly<Record<string, (order: number) => boolean>> = {
+  $eq: (order) => order === 0,
+  $neq: (order) => order !== 0,
+  $lt: (order) => order < 0,
+  $lte: (order) => order <= 0,
+  $gt: (order) => order > 0,
+  $gte: (order) => order >= 0,
+}
+
+/** Throws when the expression could not be evaluated on any document: an unknown operator, a field that cannot exist. */
+export function checkExpression(expression: Json, syscall: string): void {
+  const [operator, operand] = parts(expression)
+  if (operator === '$literal') return
+  if (operator === '$field') {
+    const problem = typeof operand === 'string' ? fieldPathProblem(operand) : 'expected a path'
+    if (problem) throw new FunctionError(`Invalid argument \`query\` for \`${syscall}\`: ${problem}`)
+    return
+  }
+  if (operator === '$neg' || operator === '$not') return checkExpression(operand, syscall)
+  const count = operator in COMPARISONS || operator in VERBS ? 2 : operator === '$and' || operator === '$or' ? null : undefined
+  if (count === undefined || !Array.isArray(operand) || (count !== null && operand.length !== count)) throw malformed(expression)
+  for (const part of operand) checkExpression(part, syscall)
+}
+
 export function evaluate(expression: Json, document: Json): Value {
-  if (!isObject(expression)) throw malformed(expression)
-  const [operator, operand] = Object.entries(expression)[0] ?? []
-  if (operator === undefined || operand === undefined) throw malformed(expression)
-  const evaluated = (): Value[] => (operand as Json[]).map((part) => evaluate(part, document))
-  const compared = () => {
-    const [left, right] = evaluated()
-    return compare(left, right)
+  const [operator, operand] = parts(expression)
+  const compared = COMPARISONS[operator]
+  if (compared) {
+    const [left, right] = (operand as Json[]).map((part) => evaluate(part, document))
+    return compared(compare(left, right))
+  }
+  if (operator in VERBS) {
+    const [left, right] = (operand as Json[]).map((part) => evaluate(part, document))
+    return arithmetic(operator as Arithmetic, left, right)
   }
   switch (operator) {
     case '$field':
       return fieldAt(document, operand as string)
     case '$literal':
       return isUndefinedMarker(operand) ? undefined : operand
-    case '$eq':
-      return compared() === 0
-    case '$neq':
-      return compared() !== 0
-    case '$lt':
-      return compared() < 0
-    case '$lte':
-      return compared() <= 0
-    case '$gt':
-      return compared() > 0
-    case '$gte':
-      return compared() >= 0
     case '$and':
-      return (operand as Json[]).every((part) => boolean(evaluate(part, document), operator))
+      return (operand as Json[]).every((part) => toBoolean(evaluate(part, document)))
     case '$or':
-      return (operand as Json[]).some((part) => boolean(evaluate(part, document), operator))
+      return (operand as Json[]).some((part) => toBoolean(evaluate(part, document)))
     case '$not':
-      return !boolean(evaluate(operand, document), operator)
+      return !toBoolean(evaluate(operand, document))
     case '$neg':
-      return arithmetic('$sub', 0, evaluate(operand, document), true)
-    case '$add':
-    case '$sub':
-    case '$mul':
-    case '$div':
-    case '$mod': {
-      const [left, right] = evaluated()
-      return arithmetic(operator, left, right)
-    }
+      return negated(evaluate(operand, document))
     default:
       throw malformed(expression)
   }
 }
 
-/** Whether a document passes: only `true` does, as in Convex. */
+/** Whether a document passes. A filter that is neither true nor false for a document fails the query. */
 export function passes(expression: Json, document: Json): boolean {
-  return evaluate(expression, document) === true
+  return toBoolean(evaluate(expression, document))
 }
 
 export function compare(left: Value, right: Value): number {
   return encodeKey([left]).compare(encodeKey([right]))
 }
 
-function boolean(value: Value, operator: string): boolean {
-  if (typeof value !== 'boolean') throw new FunctionError(`Expected a boolean inside \`${operator}\` of a filter expression`)
-  return value
+function parts(expression: Json): [string, Json] {
+  const entries = isObject(expression) ? Object.entries(expression) : []
+  if (entries.length !== 1) throw malformed(expression)
+  return entries[0]!
 }
 
-function arithmetic(operator: string, left: Value, right: Value, negate = false): Json {
-  if (right === undefined || left === undefined)
-    throw new FunctionError(`Cannot compute \`${operator}\` of an absent field in a filter`)
-  if (typeOf(right) === 'bigint' && (negate || typeOf(left) === 'bigint')) {
-    return encodeBigint(bigints(operator, negate ? 0n : bigintOf(left), bigintOf(right)))
+function toBoolean(value: Value): boolean {
+  if (typeof value === 'boolean') return value
+  throw new FunctionError(`Cannot use value ${displayValue(value)} (type ${typeName(value)}) as a Boolean`)
+}
+
+function negated(value: Value): Json {
+  if (value !== undefined && typeOf(value) === 'bigint') return encodeBigint(-bigintOf(value), 'negate')
+  if (value !== undefined && typeOf(value) === 'number') return encodeNumber(-numberOf(value))
+  throw new FunctionError(`Cannot negate ${displayValue(value)} (type ${typeName(value)})`)
+}
+
+function arithmetic(operator: Arithmetic, left: Value, right: Value): Json {
+  if (left !== undefined && right !== undefined) {
+    if (typeOf(left) === 'bigint' && typeOf(right) === 'bigint')
+      return encodeBigint(bigints(operator, bigintOf(left), bigintOf(right)), VERBS[operator])
+    if (typeOf(left) === 'number' && typeOf(right) === 'number')
+      return encodeNumber(numbers(operator, numberOf(left), numberOf(right)))
   }
-  if (typeOf(left) === 'number' && typeOf(right) === 'number') {
-    const value = negate ? -numberOf(right) : numbers(operator, numberOf(left), numberOf(right))
-    return encodeNumber(value)
-  }
-  throw new FunctionError(`Cannot compute \`${operator}\` of a ${typeOf(left)} and a ${typeOf(right)} in a filter`)
+  throw new FunctionError(
+    `Cannot ${VERBS[operator]} ${displayValue(left)} (type ${typeName(left)}) and ${displayValue(right)} (type ${typeName(right)})`,
+  )
 }
 
-function numbers(operator: string, a: number, b: number): number {
-  return { $add: a + b, $sub: a - b, $mul: a * b, $div: a / b, $mod: a % b }[operator]!
+function numbers(operator: Arithmetic, a: number, b: number): number {
+  return { $add: a + b, $sub: a - b, $mul: a * b, $div: a / b, $mod: a % b }[operator]
 }
 
-function bigints(operator: string, a: bigint, b: bigint): bigint {
-  if ((operator === '$div' || operator === '$mod') && b === 0n) throw new FunctionError('Division by zero in a filter')
-  const result =
-    operator === '$add' ? a + b : operator === '$sub' ? a - b : operator === '$mul' ? a * b : operator === '$div' ? a / b : a % b
-  if (BigInt.asIntN(64, result) !== result) throw new FunctionError('Integer overflow in a filter')
-  return result
+function bigints(operator: Arithmetic, a: bigint, b: bigint): bigint {
+  if ((operator === '$div' || operator === '$mod') && b === 0n) throw new FunctionError(`Cannot ${VERBS[operator]} ${a} by zero`)
+  if (operator === '$add') return a + b
+  if (operator === '$sub') return a - b
+  if (operator === '$mul') return a * b
+  return operator === '$div' ? a / b : a % b
 }
 
-function encodeBigint(value: bigint): Json {
+function encodeBigint(value: bigint, verb: string): Json {
+  if (BigInt.asIntN(64, value) !== value) throw new FunctionError(`Cannot ${verb}: the result ${value} does not fit into 64 bits`)
   const bytes = Buffer.alloc(8)
   bytes.writeBigInt64LE(value)
   return { $integer: bytes.toString('base64') }

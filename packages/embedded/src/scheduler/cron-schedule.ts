@@ -21,9 +21,26 @@ export function nextRun(name: string, schedule: Schedule, lastMs: number, nowMs:
     return lastMs + Math.max(1, Math.floor((nowMs - lastMs) / period) + 1) * period
   }
   const expression = cronExpression(name, schedule)
-  const next = new Cron(expression, { timezone: 'UTC', paused: true }).nextRun(new Date(nowMs))
+  const next = parse(name, expression).nextRun(new Date(nowMs))
   if (!next) throw new Error(`The cron "${name}" (${expression}) never runs.`)
   return next.getTime()
+}
+
+/** Five fields and Sunday is 0, as in production: the library would also take seconds, years, nicknames and a day 7. */
+function parse(name: string, expression: string): Cron {
+  const fields = expression.trim().split(/\s+/)
+  const problem =
+    fields.length !== 5
+      ? 'it must have five fields: minute, hour, day of month, month, day of week'
+      : /(^|[,-])7/.test(fields[4]!)
+        ? '7 is no day of the week: Sunday is 0'
+        : null
+  if (problem) throw new Error(`The cron "${name}" cannot have the schedule "${expression}": ${problem}.`)
+  try {
+    return new Cron(expression, { timezone: 'UTC', paused: true })
+  } catch (error) {
+    throw new Error(`The cron "${name}" cannot have the schedule "${expression}": ${(error as Error).message}`, { cause: error })
+  }
 }
 
 function cronExpression(name: string, schedule: Exclude<Schedule, { type: 'interval' }>): string {

@@ -1,6 +1,7 @@
 /** Crons: the definitions live in code, when each ran last and runs next lives in the database. */
 import type { Clock } from '@mission-control/shared/clock'
 import type { CronsLike } from '../functions/definition.ts'
+import type { Registry } from '../functions/registry.ts'
 import { CRONS, SCHEDULED, type Catalog } from '../storage/catalog.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import type { Writer } from '../transactions/writer.ts'
@@ -10,18 +11,26 @@ import { jobsIn, type Job } from './jobs.ts'
 
 const MAX_CRONS = 1_000
 const RECOVERY_BATCH = 500
+/** As in production. */
+const INTERRUPTED = 'Transient error while executing action'
 
 /** Runs once when the engine opens, before anything else is answered. */
 export async function syncCrons(deps: {
   writer: Writer
   catalog: Catalog
   clock: Clock
+  registry: Registry
   crons: CronsLike | undefined
 }): Promise<void> {
   const { writer, catalog, clock } = deps
   const wanted = new Map(Object.entries(deps.crons?.crons ?? {}))
-  for (let left = RECOVERY_BATCH; left === RECOVERY_BATCH;) {
-    left = (await writer.mutate(async (tx) => endInterrupted(tx, catalog, clock.now()))).value
+  for (const [cronName, { name }] of wanted) {
+    const fn = await deps.registry.find(name)
+    if (!fn || fn.kind === 'query')
+      throw new Error(`The cron "${cronName}" runs "${name}", which is not exported as a mutation or an action.`)
+  }
+  for (const table of [SCHEDULED, CRONS]) {
+    while ((await writer.mutate(async (tx) => endInterrupted(tx, catalog, table, clock.now()))).value > 0);
   }
   await writer.mutate(async (tx) => {
     const table = tx.requireTable(CRONS)
@@ -53,12 +62,11 @@ export async function syncCrons(deps: {
   })
 }
 
-/** Actions a previous process left running: they may have had effects, so they are not repeated. */
-function endInterrupted(tx: Transaction, catalog: Catalog, nowMs: number): number {
-  const jobs = [SCHEDULED, CRONS].flatMap((table) => jobsIn(tx, catalog, table, 'inProgress', RECOVERY_BATCH))
+/** Actions a previous process left running: they may have had effects, so they are not repeated. Tells how many it ended. */
+function endInterrupted(tx: Transaction, catalog: Catalog, table: string, nowMs: number): number {
+  const jobs = jobsIn(tx, catalog, table, 'inProgress', RECOVERY_BATCH)
   for (const job of jobs) {
     const document = tx.get(job.id)!
-    const error = 'Transient error while executing action: the backend stopped while it ran.'
     tx.update(
       tx.requireTable(job.table),
       job.id,
@@ -67,10 +75,10 @@ function endInterrupted(tx: Transaction, catalog: Catalog, nowMs: number): numbe
             ...document,
             state: { kind: 'pending' },
             scheduledTime: nextRun(job.cron.name, job.cron.schedule, job.scheduledTime, nowMs),
-            lastError: error,
+            lastError: INTERRUPTED,
           }
-        : { ...document, state: { kind: 'failed', error }, completedTime: nowMs },
+        : { ...document, state: { kind: 'failed', error: INTERRUPTED }, completedTime: nowMs },
     )
   }
-  return Math.min(jobs.length, RECOVERY_BATCH)
+  return jobs.length
 }

@@ -7,7 +7,7 @@
  * A cron goes back to pending with its next time instead of success or failed.
  */
 import { CRONS, SCHEDULED, type Catalog } from '../storage/catalog.ts'
-import { createCursor } from '../queries/cursor.ts'
+import { createRangeCursor } from '../queries/cursor.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import { stateOf } from '../syscalls/scheduling.ts'
 import { encodeKey } from '../values/keys.ts'
@@ -25,6 +25,9 @@ export interface Job {
   cron?: { name: string; schedule: Schedule }
 }
 
+/** Arguments may have 4 MiB each and a transaction reads 16 MiB at most: a look ends early, with at least one job. */
+const MAX_BYTES_PER_LOOK = 8 * 1024 * 1024
+
 export const JOB_TABLES: readonly string[] = [SCHEDULED, CRONS]
 
 export function toJob(table: string, document: JsonObject): Job {
@@ -39,12 +42,12 @@ export function toJob(table: string, document: JsonObject): Job {
   return job
 }
 
-/** Jobs in `state`, earliest first. */
+/** Jobs in `state`, earliest first; fewer than there are when their arguments are large. */
 export function jobsIn(tx: Transaction, catalog: Catalog, table: string, state: string, limit: number): Job[] {
   return documentsIn(tx, catalog, table, 'by_due', state, limit).map((document) => toJob(table, document))
 }
 
-/** Ended jobs, oldest end first. */
+/** Ended jobs, oldest end first; fewer than there are when their arguments are large. */
 export function endedJobs(tx: Transaction, catalog: Catalog, state: string, limit: number): JsonObject[] {
   return documentsIn(tx, catalog, SCHEDULED, 'by_completed', state, limit)
 }
@@ -59,9 +62,13 @@ function documentsIn(
 ): JsonObject[] {
   const index = catalog.table(table)!.indexes.get(indexName)!
   const low = encodeKey([state])
-  const cursor = createCursor(tx, { index, low, high: afterPrefix(low), order: 'asc', operators: [{ limit }] })
+  const cursor = createRangeCursor(tx, { index, low, high: afterPrefix(low), order: 'asc', operators: [{ limit }] })
   const found: JsonObject[] = []
-  for (let row = cursor.next(); row; row = cursor.next()) found.push(row.document)
+  const enough = tx.usage.bytesRead + MAX_BYTES_PER_LOOK
+  for (let row = cursor.next(); row; row = cursor.next()) {
+    found.push(row.document)
+    if (tx.usage.bytesRead >= enough) break
+  }
   return found
 }
 

@@ -6,7 +6,7 @@ import { endedJobs } from './jobs.ts'
 const DAY_MS = 24 * 3_600_000
 const KEEP_JOBS_MS = 7 * DAY_MS // as in production
 const KEEP_REQUESTS_MS = 14 * DAY_MS // as in production: longer than any client keeps retrying
-const BATCH = 1_000 // deletions per table and round, so that one round never holds the writer long
+const BATCH = 1_000 // deletions per state and round, so that one round never holds the writer long
 
 export function cleanUp(tx: Transaction, catalog: Catalog, nowMs: number): void {
   for (const state of ['success', 'failed', 'canceled']) {

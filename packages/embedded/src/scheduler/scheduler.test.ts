@@ -13,6 +13,8 @@ import { describe, expect, it, vi } from 'vitest'
 import { createTestClock, inMemory, onDisk, temporaryFolder } from '../../test/fixtures/backend.ts'
 import { schema } from '../../test/fixtures/functions.ts'
 import { firstRun, nextRun, type Schedule } from './cron-schedule.ts'
+import { jobsIn } from './jobs.ts'
+import { CRONS } from '../storage/catalog.ts'
 
 const ref = (name: string) => makeFunctionReference<any>(name)
 let hold: Promise<void> | undefined
@@ -159,7 +161,7 @@ describe('scheduled functions', () => {
     await backend.action('s:scheduleFromAction', {})
     await backend.finishScheduled()
     expect(await backend.query('s:notes', {})).toEqual(['from action'])
-    await expect(backend.mutation('s:schedule', later('s:notes', {}, 0))).rejects.toThrow('defined as query')
+    await expect(backend.mutation('s:schedule', later('s:notes', {}, 0))).rejects.toThrow('defined as Query')
     await expect(backend.mutation('s:schedule', later('s:gone', {}, 0))).rejects.toThrow('Could not find')
   })
 
@@ -250,6 +252,44 @@ describe('crons', () => {
     ['cron', { type: 'cron', cron: '*/20 8 * * *' }, '2026-01-01T08:20:00', '2026-01-01T08:40:00'],
   ])('%s: the next time is after now, in UTC', (_name, schedule, now, expected) => {
     expect(new Date(nextRun('x', schedule, at('2026-01-01T10:00:00'), at(now))).toISOString()).toBe(`${expected}.000Z`)
+  })
+
+  it.each([
+    ['* * * * * *', 'five fields'],
+    ['@daily', 'five fields'],
+    ['0 12 * * 7', 'Sunday is 0'],
+    ['0 25 * * *', 'The cron "x" cannot have the schedule'],
+    ['junk is not a cron', 'The cron "x" cannot have the schedule'],
+  ])('"%s" is no schedule', (cron, message) => {
+    expect(() => nextRun('x', { type: 'cron', cron }, 0, 0)).toThrow(message)
+  })
+
+  it.each(['s:gone', 's:notes', 'gone:note'])('%s cannot be run by one', async (name) => {
+    const crons = withCrons((build) => build.interval('beat', { minutes: 1 }, ref(name), {}))
+    await expect(inMemory({ functions: crons })).rejects.toThrow(`The cron "beat" runs "${name}"`)
+  })
+
+  it('a changed schedule starts anew, changed arguments keep their time', async () => {
+    const { clock } = createTestClock(at('2026-01-01T10:00:00'))
+    const dataDir = await temporaryFolder()
+    const open = (hourUTC: number, k: number) =>
+      onDisk({
+        functions: withCrons((crons) => crons.daily('d', { hourUTC, minuteUTC: 0 }, ref('s:note'), { k })),
+        dataDir,
+        clock,
+        autoSchedule: false,
+      })
+    for (const [hourUTC, k] of [
+      [3, 1],
+      [3, 2],
+      [5, 2],
+    ] as const) {
+      const backend = await open(hourUTC, k)
+      const { catalog, snapshots } = backend.engine
+      const due = await snapshots.with(async (snapshot) => jobsIn(snapshot.transaction(), catalog, CRONS, 'pending', 10))
+      expect(due).toMatchObject([{ scheduledTime: at(`2026-01-02T0${hourUTC}:00:00`), args: { k } }])
+      await backend.close()
+    }
   })
 
   it('an hourly job without a minute keeps the one its name gives it', () => {

@@ -57,22 +57,54 @@ export function createScheduler(deps: SchedulerDeps) {
       log.error('a scheduled function could not be loaded', { function: job.name, error: String(error) })
       return null
     })
-    const options = { identity: null, internal: true, requestId: core.newRequestId() }
+    const options = { identity: null, internal: true, requestId: core.newRequestId(), job: job.cron ? null : job.id }
     if (fn?.kind === 'mutation') {
-      await writer.mutate(async (tx) => {
-        if (!claim(tx, job, clock.now())) return
-        const error = await failureOf(job, () => tx.nested(() => core.mutationIn(tx, fn, job.args, options)))
-        complete(tx, job, clock.now(), error)
-      })
+      await writer
+        .mutate(async (tx) => {
+          if (!claim(tx, job, clock.now())) return
+          const error = await failureOf(job, () => tx.nested(() => core.mutationIn(tx, fn, job.args, options)))
+          complete(tx, job, clock.now(), error)
+        })
+        .catch((error: unknown) => failWhole(job, error))
       return
     }
     const claimed = await writer.mutate(async (tx) => claim(tx, job, clock.now()))
     if (!claimed.value) return
-    const error =
-      fn?.kind === 'action'
-        ? await failureOf(job, () => core.execute(fn, job.args, options))
-        : `Could not find a mutation or action for '${job.name}'.`
-    await writer.mutate(async (tx) => complete(tx, job, clock.now(), error))
+    const error = fn?.kind === 'action' ? await failureOf(job, () => core.execute(fn, job.args, options)) : notRunnable(job)
+    await completeAction(job, error)
+  }
+
+  /** The mutation was refused as a whole (it left no room to write how it ended): the job fails, it is not run again and again. */
+  async function failWhole(job: Job, error: unknown): Promise<void> {
+    if (!(error instanceof FunctionError)) throw error
+    noteFailure(job, error.message)
+    await writer.mutate(async (tx) => {
+      if (claim(tx, job, clock.now())) complete(tx, job, clock.now(), error.message)
+    })
+  }
+
+  /** A bundle newer than the job may have lost its function. */
+  function notRunnable(job: Job): string {
+    const error = `Could not find public function for '${job.name}'. Is it still exported, as a mutation or an action?`
+    noteFailure(job, error)
+    return error
+  }
+
+  /** The action has run, and nobody will look at the job again before a restart: until its end is written, nothing else will do. */
+  async function completeAction(job: Job, error: string | null): Promise<void> {
+    for (;;) {
+      try {
+        await writer.mutate(async (tx) => complete(tx, job, clock.now(), error))
+        return
+      } catch (failure) {
+        if (failure instanceof ClosedError || stopping.signal.aborted) throw failure
+        log.error('the end of a scheduled action could not be written; it is tried again', {
+          function: job.name,
+          error: String(failure),
+        })
+        await clock.sleep(RETRY_MS, stopping.signal).catch(() => {})
+      }
+    }
   }
 
   async function failureOf(job: Job, body: () => Promise<unknown>): Promise<string | null> {
@@ -81,13 +113,13 @@ export function createScheduler(deps: SchedulerDeps) {
       return null
     } catch (error) {
       if (!(error instanceof FunctionError)) throw error
-      log.warn('a scheduled function failed', {
-        function: job.name,
-        error: error.message,
-        ...(job.cron && { cron: job.cron.name }),
-      })
+      noteFailure(job, error.message)
       return error.message
     }
+  }
+
+  function noteFailure(job: Job, error: string): void {
+    log.warn('a scheduled function failed', { function: job.name, error, ...(job.cron && { cron: job.cron.name }) })
   }
 
   /** Starts a job; resolves when it has ended. Errors of the database leave it pending, to be tried again. */
@@ -144,7 +176,7 @@ export function createScheduler(deps: SchedulerDeps) {
   return {
     wake,
     /** Brings stored crons in line with the code, and ends actions that a previous process left running. */
-    open: () => syncCrons({ writer, catalog, clock, crons: deps.crons }),
+    open: () => syncCrons({ writer, catalog, clock, registry: deps.registry, crons: deps.crons }),
     start(): void {
       loop ??= forever()
     },

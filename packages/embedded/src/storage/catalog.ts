@@ -3,6 +3,8 @@
  * line with the schema in one transaction: new tables get numbers, new indexes are filled, dropped ones removed, and when a
  * table's document type changed every stored document is checked before the schema is accepted.
  */
+import { reconcileSearchIndexes } from '../search/catalog.ts'
+import type { SearchIndexDefinition, SearchIndexInfo } from '../search/definition.ts'
 import { encodeKey } from '../values/keys.ts'
 import { fieldAt, type Json } from '../values/json.ts'
 import { LAST_SYSTEM_TABLE_NUMBER } from '../values/ids.ts'
@@ -22,17 +24,21 @@ export interface TableInfo {
   name: string
   system: boolean
   indexes: ReadonlyMap<string, IndexInfo>
+  searchIndexes: ReadonlyMap<string, SearchIndexInfo>
   /** Validator JSON of documents without system fields; null accepts anything. */
   documentType: Json
 }
 export interface TableDefinition {
   name: string
   indexes: readonly { name: string; fields: readonly string[] }[]
+  searchIndexes?: readonly SearchIndexDefinition[]
   documentType: Json
 }
 export interface Catalog {
   table(name: string): TableInfo | undefined
   tableByNumber(number: number): TableInfo | undefined
+  /** The name of a table that has left the schema: its documents are kept, and ids of them stay valid where they are named. */
+  formerTable(number: number): string | undefined
   index(name: string): IndexInfo | undefined
   tables(): Iterable<TableInfo>
 }
@@ -51,7 +57,9 @@ const SYSTEM_TABLES: readonly (TableDefinition & { number: number })[] = [
   { number: 2, name: CRONS, indexes: JOB_INDEXES, documentType: null },
   { number: 3, name: STORAGE, indexes: [], documentType: null },
 ]
-export const FORMAT = '1' // of the database file; a change that older code cannot read raises it
+export const FORMAT = '2' // of the database file; a change that older code cannot read raises it
+/** 1 had no search indexes; a version that knows only 1 would not keep them in step. */
+export const READABLE_FORMATS: readonly string[] = ['1', FORMAT]
 const MAX_PROBLEMS_LISTED = 20 // documents named when a schema is refused; the rest is counted
 
 /** Where a document stands in an index. */
@@ -101,6 +109,12 @@ function build(
       name: definition.name,
       system: fixed !== undefined,
       indexes: reconcileIndexes(connection, number, definition),
+      searchIndexes: reconcileSearchIndexes(
+        connection,
+        { number, name: definition.name },
+        definition.searchIndexes ?? [],
+        (visit) => forEachDocument(connection, number, visit),
+      ),
       documentType: definition.documentType,
     }
     byName.set(info.name, info)
@@ -110,9 +124,11 @@ function build(
   const indexes = new Map(
     [...byName.values()].flatMap((table) => [...table.indexes.values()].map((index) => [index.name, index])),
   )
+  const former = new Map([...stored].filter(([name]) => !byName.has(name)).map(([name, { number }]) => [number, name]))
   const catalog: Catalog = {
     table: (name) => byName.get(name),
     tableByNumber: (number) => byNumber.get(number),
+    formerTable: (number) => former.get(number),
     index: (name) => indexes.get(name),
     tables: () => byName.values(),
   }
@@ -195,7 +211,6 @@ export function forEachDocument(
 
 function checkFormat(connection: Connection): void {
   const found = connection.meta('format')
-  if (found === undefined) connection.setMeta('format', FORMAT)
-  else if (found !== FORMAT)
-    throw new Error(`This data folder has format ${found}, this version of the backend reads format ${FORMAT}.`)
+  if (found === undefined || READABLE_FORMATS.includes(found)) connection.setMeta('format', FORMAT)
+  else throw new Error(`This data folder has format ${found}, this version of the backend reads format ${FORMAT}.`)
 }

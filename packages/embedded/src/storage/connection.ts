@@ -23,6 +23,8 @@ const DDL = `
   CREATE TABLE IF NOT EXISTS tables (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, document_type TEXT);
   CREATE TABLE IF NOT EXISTS indexes (id INTEGER PRIMARY KEY AUTOINCREMENT, table_number INTEGER NOT NULL, name TEXT NOT NULL,
     fields TEXT NOT NULL, UNIQUE (table_number, name));
+  CREATE TABLE IF NOT EXISTS search_indexes (id INTEGER PRIMARY KEY AUTOINCREMENT, table_number INTEGER NOT NULL, name TEXT NOT NULL,
+    definition TEXT NOT NULL, UNIQUE (table_number, name));
   CREATE TABLE IF NOT EXISTS documents (row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, table_number INTEGER NOT NULL, json TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS entries (index_id INTEGER NOT NULL, key BLOB NOT NULL, row INTEGER NOT NULL,
     PRIMARY KEY (index_id, key)) WITHOUT ROWID;
@@ -46,6 +48,7 @@ export interface ConnectionOptions {
 export function openConnection(path: string, options: ConnectionOptions = {}) {
   const db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: options.busyTimeoutMs ?? 5_000 })
   if (!options.readOnly) {
+    refuseForeign(db, path)
     db.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 1048576; PRAGMA foreign_keys = OFF',
     )
@@ -119,6 +122,19 @@ export function openConnection(path: string, options: ConnectionOptions = {}) {
       db.close()
     },
   }
+}
+
+/** Before anything is written: the file may be another program's, and stays as it is. */
+function refuseForeign(db: DatabaseSync, path: string): void {
+  let problem = `${path} is the database of another program`
+  try {
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all()
+    if (tables.length === 0 || tables.some(({ name }) => name === 'entries')) return
+  } catch (error) {
+    problem = `${path} cannot be read as a database (${(error as Error).message})`
+  }
+  db.close()
+  throw new Error(`${problem}: give the backend a folder of its own, or restore a backup.`)
 }
 
 /** Whether SQLite itself failed, as opposed to the code that used it. */

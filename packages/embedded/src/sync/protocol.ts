@@ -48,7 +48,7 @@ const MODIFICATIONS: Readonly<Record<string, Record<string, Check>>> = {
 /** `frame` is null for binary frames. Throws a RequestError that names what is wrong. */
 export function parseMessage(frame: string | null): ClientMessage {
   if (frame === null) throw new RequestError(400, 'BadMessage', 'Binary frames are not part of the protocol.')
-  const message = check(parseJson(frame), MESSAGES)
+  const message = check(parseJson(frame, 'The message', 'BadMessage'), MESSAGES)
   if (message['type'] === 'ModifyQuerySet') for (const change of message['modifications'] as Json[]) check(change, MODIFICATIONS)
   return message as unknown as ClientMessage
 }

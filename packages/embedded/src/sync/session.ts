@@ -21,6 +21,7 @@ export interface Session {
 
 const PING_EVERY_MS = 15_000 // clients give up after 60 s without a message
 const MAX_SILENT_PINGS = 8 // 120 s without a pong, as in production
+const CLOSE_ANSWER_MS = 2_000 // for a client to say goodbye too; one that is gone must not hold up the end of the process
 const MAX_QUEUED_MUTATIONS = 1_000
 const MAX_REASON_BYTES = 123 // of a WebSocket close frame
 const CLOSE_BAD_MESSAGE = 1008
@@ -53,7 +54,10 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     if (refreshing || ended.signal.aborted || expired(principal)) return
     refreshing = true
     try {
-      while (!ended.signal.aborted && (set.hasDirty() || behind())) await transition()
+      while (!ended.signal.aborted && (set.hasDirty() || behind())) {
+        await transition()
+        await outbox.ready()
+      }
     } catch (error) {
       fail(error)
     } finally {
@@ -123,8 +127,7 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
       return refuse(error.message, baseVersion, true)
     }
     if (ended.signal.aborted) return
-    // Acting as a user, the admin goes through the user's guards; as itself it may ask everything, the CLI's system queries included.
-    set.setIdentity({ identity: principal.identity, internal: principal.admin && principal.identity === null })
+    set.setIdentity({ identity: principal.identity, internal: mayAskAll(principal) })
     wanted = { ...wanted, identity: baseVersion + 1 }
     if (principal.expiresAtMs < Infinity) void waitForExpiry(principal)
     void refresh()
@@ -159,11 +162,11 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
     mutating = false
   }
 
-  async function mutate({ requestId, udfPath, args }: CallMessage, { identity }: Principal): Promise<void> {
+  async function mutate({ requestId, udfPath, args }: CallMessage, as: Principal): Promise<void> {
     const call = core.newRequestId()
     try {
       const dedupe = { session: sessionId!, request: requestId }
-      const options = { identity, internal: false, requestId: call, dedupe }
+      const options = { identity: as.identity, internal: mayAskAll(as), requestId: call, dedupe }
       const { value, ts, logLines } = await core.call(udfPath, ['mutation'], parseArgs(args), options)
       outbox.send({ type: 'MutationResponse', requestId, success: true, result: value, ts: encodeTs(ts), logLines })
       owedTs = owedTs === null || ts > owedTs ? ts : owedTs
@@ -176,7 +179,7 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   async function act({ requestId, udfPath, args }: CallMessage): Promise<void> {
     const call = core.newRequestId()
     try {
-      const options = { identity: principal.identity, internal: false, requestId: call }
+      const options = { identity: principal.identity, internal: mayAskAll(principal), requestId: call }
       const { value, logLines } = await core.call(udfPath, ['action'], parseArgs(args), options)
       outbox.send({ type: 'ActionResponse', requestId, success: true, result: value, logLines })
     } catch (error) {
@@ -295,10 +298,19 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   return {
     async close(code, reason) {
       close(code, reason)
+      const closed = new AbortController()
+      void engine.clock.sleep(CLOSE_ANSWER_MS, closed.signal).then(
+        () => ws.terminate(),
+        () => {}, // it answered
+      )
       await gone
+      closed.abort()
     },
   }
 }
+
+/** Acting as a user, the admin goes through the user's guards; as itself it may call everything, the CLI's system queries included. */
+const mayAskAll = ({ admin, identity }: Principal): boolean => admin && identity === null
 
 function onWire(version: { querySet: number; identity: number; ts: bigint }): Json {
   return { querySet: version.querySet, identity: version.identity, ts: encodeTs(version.ts) }

@@ -12,7 +12,8 @@ import type { Transaction } from '../transactions/transaction.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import * as documents from './documents.ts'
 import * as queries from './queries.ts'
-import { cancel, schedule } from './scheduling.ts'
+import { snapshotTs, transactionMetrics } from './meta.ts'
+import { cancel, schedule, type Scheduling } from './scheduling.ts'
 import type { StorageCalls } from './storage.ts'
 
 export interface SyscallDeps {
@@ -78,18 +79,20 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
         return execution.identity
       case '1.0/getFunctionMetadata':
         return { name: execution.fn.path, componentPath: execution.fn.componentPath }
+      case '1.0/getTransactionMetrics':
+        return transactionMetrics(tx())
       case '1.0/schedule': {
         const fn = await deps.resolve(nameOf(args), ['mutation', 'action'])
         checkOpen(execution)
         if (!tx().writable) throw new FunctionError('Functions cannot be scheduled from a query.')
-        return schedule(tx(), fn, args['args']!, timeOf(args), execution.now())
+        return schedule(tx(), scheduling(execution, fn, args))
       }
       case '1.0/cancel_job':
         cancel(tx(), args['id'] as string, execution.now())
         return {}
       case '1.0/actions/schedule': {
         const fn = await deps.resolve(nameOf(args), ['mutation', 'action'])
-        return deps.mutate((own) => schedule(own, fn, args['args']!, timeOf(args), execution.now()))
+        return deps.mutate((own) => schedule(own, scheduling(execution, fn, args)))
       }
       case '1.0/actions/cancel_job':
         await deps.mutate((own) => cancel(own, args['id'] as string, execution.now()))
@@ -100,6 +103,8 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
         const fn = await deps.resolve(nameOf(args), [op.slice('1.0/actions/'.length) as FunctionKind])
         return deps.runTopLevel(execution, fn, args['args']!)
       }
+      case '1.0/actions/vectorSearch':
+        throw new NotSupportedError(`vector search (${JSON.stringify((args['query'] as JsonObject | undefined)?.['indexName'])})`)
       default:
         if (op.startsWith('1.0/storage')) return deps.storage.call(execution, op, args)
         throw new NotSupportedError(op)
@@ -109,7 +114,7 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
   async function runUdf(execution: Execution, args: JsonObject): Promise<Json> {
     const kind = args['udfType']
     if (kind !== 'query' && kind !== 'mutation')
-      throw new NotSupportedError(`ctx.runQuery with a stale snapshot (${JSON.stringify(kind)})`)
+      throw new NotSupportedError(kind === 'snapshotQuery' ? 'useStaleSnapshot' : `runUdf of ${JSON.stringify(kind)}`)
     if (isObject(args['transactionLimits'])) throw new NotSupportedError('transactionLimits')
     const fn = await deps.resolve(nameOf(args), [kind])
     return deps.runNested(execution, fn, args['args']!)
@@ -125,6 +130,8 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
           return queries.openStream(execution, transactionOf(execution, op), args as unknown as { query: SerializedQuery })
         case '1.0/queryCleanup':
           return {}
+        case '1.0/getSnapshotTs':
+          return snapshotTs(transactionOf(execution, op))
         default:
           throw new NotSupportedError(op)
       }
@@ -154,6 +161,10 @@ function nameOf(args: JsonObject): string {
   if (typeof args['name'] === 'string') return args['name']
   if (typeof args['reference'] === 'string') throw new NotSupportedError(`components (${args['reference']})`)
   throw new NotSupportedError(`function handles (${JSON.stringify(args['functionHandle'])})`)
+}
+
+function scheduling(execution: Execution, fn: RegisteredFunction, args: JsonObject): Scheduling {
+  return { fn, args: args['args']!, atMs: timeOf(args), nowMs: execution.now(), job: execution.job }
 }
 
 /** Seconds on the wire, milliseconds here; a thousandth of a millisecond hides the rounding of the division. */

@@ -1,58 +1,75 @@
-/** Syscalls on single documents: get, insert, patch, replace, delete, normalizeId. */
+/** Syscalls on single documents: get, insert, patch, replace, delete, normalizeId. Refusals are in Convex's words. */
+import { isDeepStrictEqual } from 'node:util'
 import { FunctionError, NotSupportedError } from '../errors.ts'
 import { CRONS, SCHEDULED, STORAGE, type TableInfo } from '../storage/catalog.ts'
+import { checkUserSize, withSystemFields } from '../transactions/shape.ts'
 import type { Transaction } from '../transactions/transaction.ts'
-import { tableNumberOf } from '../values/ids.ts'
+import { valueProblem } from '../values/check.ts'
+import { unexpected } from '../values/display.ts'
+import { decodeId, tableNumberOf } from '../values/ids.ts'
 import { isObject, isUndefinedMarker, typeOf, type Json, type JsonObject } from '../values/json.ts'
+import { fieldNameProblem } from '../values/names.ts'
+import { sizeOf } from '../values/size.ts'
 
 interface IdArgs {
   id: Json
   table?: string
 }
 
+/** Null for a document that does not exist, and for an id of a table that does not. */
 export function get(tx: Transaction, args: IdArgs & { isSystem: boolean }): Json {
-  const { id, table } = resolve(tx, args, 'get')
-  if (table.system !== args.isSystem) {
-    const [kind, accessor] = table.system ? ['System', 'db.system.get()'] : ['User', 'db.get()']
-    throw new FunctionError(`${kind} tables can only be accessed from ${accessor}.`)
+  const id = stringId(args.id, 'get')
+  const decoded = decodeId(id)
+  if ('table' in decoded) {
+    const found = tx.catalog.tableByNumber(decoded.table)
+    if (found ? isPrivate(found) : tx.catalog.formerTable(decoded.table) === undefined) return null
   }
-  return visible(table) ? tx.get(id) : null
+  const table = tx.tableOfId(id, 'get')
+  if (table.system !== args.isSystem) {
+    throw new FunctionError(
+      table.system ? 'System tables can only be accessed with db.system.' : 'User tables cannot be accessed with db.system.',
+    )
+  }
+  checkTable(args, table, 'get')
+  return tx.get(id)
 }
 
 export function insert(tx: Transaction, args: { table: string; value: Json }): Json {
   const table = tx.requireTable(args.table)
+  if (table.system) throw new FunctionError('System tables can only be accessed with db.system.')
   const value = requireObject(args.value, 'insert')
-  for (const field of ['_id', '_creationTime']) {
-    if (field in value)
-      throw new FunctionError(`Provided \`${field}\` field value does not match the document: it is assigned by \`db.insert\`.`)
-  }
-  checkFieldNames(value)
+  checkUserSize(sizeOf(value))
   return { _id: tx.insert(table, value) }
 }
 
+/** Fields that are the absent value are removed; others replace what was there. System fields cannot be removed. */
 export function patch(tx: Transaction, args: IdArgs & { value: Json }): Json {
   const { id, table } = resolve(tx, args, 'patch')
-  const change = requireObject(args.value, 'patch')
-  const current = existing(tx, id, 'Update')
-  keepsSystemFields(change, current)
-  const next: JsonObject = { ...current }
+  const change = args.value
+  // A wrapped scalar (`{ $integer: … }`) is refused by the name of its only field.
+  if (!isObject(change)) throw badValue('patch', 'Value must be an Object')
   for (const [field, value] of Object.entries(change)) {
-    if (isUndefinedMarker(value)) delete next[field]
-    else next[field] = value
+    const problem = fieldNameProblem(field) ?? (isUndefinedMarker(value) ? null : valueProblem(refuseCommitTs(value)))
+    if (problem) throw badValue('patch', problem)
   }
-  checkFieldNames(next)
-  tx.update(table, id, next)
+  const current = existing(tx, id, 'Update')
+  const merged: JsonObject = { ...current }
+  for (const [field, value] of Object.entries(change)) {
+    if (isUndefinedMarker(value)) delete merged[field]
+    else merged[field] = value
+  }
+  const problem = valueProblem(merged)
+  if (problem) throw new FunctionError(problem)
+  update(tx, table, current, merged)
+  checkUserSize(sizeOf(merged))
   return null
 }
 
 export function replace(tx: Transaction, args: IdArgs & { value: Json }): Json {
   const { id, table } = resolve(tx, args, 'replace')
   const value = requireObject(args.value, 'replace')
-  const current = existing(tx, id, 'Replace')
-  keepsSystemFields(value, current)
-  const next: JsonObject = { ...value, _id: current['_id']!, _creationTime: current['_creationTime']! }
-  checkFieldNames(next)
-  tx.update(table, id, next)
+  checkUserSize(sizeOf(value))
+  update(tx, table, existing(tx, id, 'Replace'), value)
   return null
 }
 
@@ -65,9 +82,8 @@ export function remove(tx: Transaction, args: IdArgs): Json {
 
 export function normalizeId(tx: Transaction | null, args: { table: string; idString: string }): Json {
   if (!tx) throw new FunctionError('db.normalizeId() needs a query or a mutation.')
-  const number = tableNumberOf(args.idString)
   const table = tx.catalog.table(args.table)
-  return { id: table && table.number === number ? args.idString : null }
+  return { id: table && !isPrivate(table) && table.number === tableNumberOf(args.idString) ? args.idString : null }
 }
 
 /** Cron state is the engine's own; only scheduled functions and stored files are readable through `db.system`. */
@@ -76,18 +92,30 @@ export function visible(table: TableInfo): boolean {
   return !table.system || table.name === SCHEDULED || table.name === STORAGE
 }
 
+function isPrivate(table: TableInfo): boolean {
+  return table.name === CRONS
+}
+
+function stringId(id: Json, method: string): string {
+  if (typeof id === 'string') return id
+  throw new FunctionError(`Invalid arguments for \`db.${method}\`: ${unexpected(id, 'a string')}`)
+}
+
 function resolve(tx: Transaction, args: IdArgs, method: string): { id: string; table: TableInfo } {
-  if (typeof args.id !== 'string') {
-    throw new FunctionError(`Invalid argument \`id\` for \`db.${method}\`, expected string but got '${typeOf(args.id)}'`)
-  }
-  const table = tx.tableOfId(args.id, method)
-  if (args.table !== undefined && args.table !== table.name) {
-    throw new FunctionError(
-      `Invalid argument \`id\` for \`db.${method}\`: expected an ID of table "${args.table}", got "${args.id}" of table "${table.name}".`,
-    )
-  }
-  if (method !== 'get' && table.system) throw new FunctionError('System tables (prefixed with `_`) are read-only.')
-  return { id: args.id, table }
+  const id = stringId(args.id, method)
+  const table = tx.tableOfId(id, method)
+  if (isPrivate(table)) throw new FunctionError(`Invalid argument \`id\` for \`db.${method}\`: Table for ID "${id}" not found`)
+  if (table.system) throw new FunctionError('System tables can only be accessed with db.system.')
+  checkTable(args, table, method)
+  return { id, table }
+}
+
+/** The table a caller named, of `db.get("table", id)` and the like. */
+function checkTable(args: IdArgs, table: TableInfo, method: string): void {
+  if (args.table === undefined || args.table === table.name) return
+  throw new FunctionError(
+    `Invalid argument \`id\` for \`db.${method}\`: expected an ID of table "${args.table}", got "${args.id as string}" of table "${table.name}".`,
+  )
 }
 
 function existing(tx: Transaction, id: string, verb: string): JsonObject {
@@ -96,27 +124,29 @@ function existing(tx: Transaction, id: string, verb: string): JsonObject {
   return document
 }
 
+/** A document that stays as it is is not written: nobody who read it is told, and it counts for no cap. */
+function update(tx: Transaction, table: TableInfo, current: JsonObject, next: JsonObject): void {
+  const document = withSystemFields(next, current['_id'] as string, current['_creationTime'] as number)
+  if (isDeepStrictEqual(document, current)) return
+  tx.update(table, document['_id'] as string, document)
+}
+
 function requireObject(value: Json, method: string): JsonObject {
-  if (!isObject(value) || typeOf(value) !== 'object') {
-    throw new FunctionError(`Invalid argument \`value\` for \`db.${method}\`, expected object but got '${typeOf(value)}'`)
-  }
+  const problem = valueProblem(refuseCommitTs(value))
+  if (problem) throw badValue(method, problem)
+  if (!isObject(value) || typeOf(value) !== 'object') throw badValue(method, 'Value must be an Object')
   return value
 }
 
-function keepsSystemFields(value: JsonObject, current: JsonObject): void {
-  for (const field of ['_id', '_creationTime']) {
-    if (field in value && value[field] !== current[field]) {
-      throw new FunctionError(
-        `Provided \`${field}\` field value ${JSON.stringify(value[field])} does not match the document's ${JSON.stringify(current[field])}`,
-      )
-    }
-  }
+function badValue(method: string, problem: string): FunctionError {
+  return new FunctionError(`Invalid argument \`value\` for \`db.${method}\`: ${problem}`)
 }
 
-function checkFieldNames(document: JsonObject): void {
-  for (const field of Object.keys(document)) {
-    if (field.startsWith('_') && field !== '_id' && field !== '_creationTime') {
-      throw new FunctionError(`Field '${field}' starts with an underscore, which is only allowed for system fields like '_id'`)
-    }
+/** `db.vars.commitTs`, at any depth. */
+function refuseCommitTs(value: Json): Json {
+  if (typeof value === 'object' && value !== null) {
+    if (Object.hasOwn(value, '$commitTs')) throw new NotSupportedError('db.vars.commitTs')
+    for (const child of Object.values<Json>(value)) refuseCommitTs(child)
   }
+  return value
 }

@@ -1,9 +1,8 @@
 /** Syscalls that read many documents: streams and pages. */
 import { FunctionError } from '../errors.ts'
 import type { Execution } from '../functions/execution.ts'
-import { createCursor } from '../queries/cursor.ts'
 import { readPage, type PageRequest } from '../queries/page.ts'
-import { planQuery, type SerializedQuery } from '../queries/plan.ts'
+import { createCursor, planQuery, type SerializedQuery } from '../queries/plan.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import type { Json } from '../values/json.ts'
 import { visible } from './documents.ts'

@@ -7,15 +7,26 @@ import type { Transaction } from '../transactions/transaction.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 import { sizeOf } from '../values/size.ts'
 
-/** No function may be scheduled further ahead than this: 5 years, as in production. */
-const FURTHEST_MS = 5 * 365 * 24 * 3_600_000
+/** No function may be scheduled further away than this, ahead or back: 5 years, as in production. */
+const FURTHEST_MS = 5 * 366 * 24 * 3_600_000
 
-/** `atMs`: wall clock, milliseconds; the past means "now". */
-export function schedule(tx: Transaction, fn: RegisteredFunction, args: Json, atMs: number, nowMs: number): string {
+export interface Scheduling {
+  fn: RegisteredFunction
+  args: Json
+  /** Wall clock, milliseconds; the past means "now". */
+  atMs: number
+  nowMs: number
+  /** The scheduled function that schedules: what a canceled one still schedules is canceled from the start. */
+  job: string | null
+}
+
+/** Stores the job and returns its id. */
+export function schedule(tx: Transaction, { fn, args, atMs, nowMs, job }: Scheduling): string {
   if (fn.kind === 'query')
     throw new FunctionError(`Attempted to schedule the query ${fn.path}: only mutations and actions can be scheduled.`)
-  if (!Number.isFinite(atMs) || atMs < 0) throw new FunctionError(`Invalid scheduled time: ${atMs}`)
-  if (atMs > nowMs + FURTHEST_MS) throw new FunctionError('Functions can be scheduled at most 5 years ahead.')
+  if (!Number.isFinite(atMs)) throw new FunctionError(`Invalid argument \`ts\` for \`schedule\`: ${atMs} is not a time.`)
+  if (Math.abs(atMs - nowMs) > FURTHEST_MS)
+    throw new FunctionError(`${new Date(atMs).toISOString()} is more than 5 years in the ${atMs > nowMs ? 'future' : 'past'}`)
   const size = sizeOf(args)
   if (size > LIMITS.scheduledBytesEach) {
     throw new FunctionError(
@@ -24,7 +35,14 @@ export function schedule(tx: Transaction, fn: RegisteredFunction, args: Json, at
   }
   tx.count('scheduledFunctions')
   tx.count('scheduledBytes', size)
-  return tx.insert(tx.requireTable(SCHEDULED), { name: fn.path, args: [args], scheduledTime: atMs, state: { kind: 'pending' } })
+  const parent = job === null ? null : tx.get(job)
+  const fields = { name: fn.path, args: [args] }
+  return tx.insert(
+    tx.requireTable(SCHEDULED),
+    parent && stateOf(parent) === 'canceled'
+      ? { ...fields, scheduledTime: nowMs, completedTime: nowMs, state: { kind: 'canceled' } }
+      : { ...fields, scheduledTime: atMs, state: { kind: 'pending' } },
+  )
 }
 
 /** Cancels a pending job; a running one is marked and finishes. A job that has ended is left alone. */

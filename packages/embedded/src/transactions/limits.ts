@@ -12,9 +12,7 @@ export const LIMITS = {
   resultBytes: 16 * 1024 * 1024,
   nestingDepth: 8,
   documentBytes: 1024 * 1024,
-  documentFields: 1_024,
-  documentDepth: 16,
-  arrayLength: 8_192,
+  documentNesting: 16,
   scheduledFunctions: 1_000,
   scheduledBytes: 16 * 1024 * 1024,
   scheduledBytesEach: 4 * 1024 * 1024,
@@ -30,6 +28,11 @@ export interface Usage {
   bytesWritten: number
   scheduledFunctions: number
   scheduledBytes: number
+}
+
+/** A cap of one function was passed. A page that has rows already ends before the row that passed it. */
+export class LimitError extends FunctionError {
+  override name = 'LimitError'
 }
 
 const READ_HINT =
@@ -58,7 +61,7 @@ export function createUsage() {
   /** Counts, and throws the error production would throw when a cap is passed. */
   const count = (what: keyof Usage, amount = 1): void => {
     usage[what] += amount
-    if (usage[what] > LIMITS[what]) throw new FunctionError(MESSAGES[what](LIMITS[what]))
+    if (usage[what] > LIMITS[what]) throw new LimitError(MESSAGES[what](LIMITS[what]))
   }
   return { usage, count }
 }

@@ -3,14 +3,15 @@
  * caps counted. Whoever opens it owns BEGIN, SAVEPOINT and COMMIT; nothing here does.
  */
 import { FunctionError, NotSupportedError } from '../errors.ts'
+import { updateSearchIndexes } from '../search/entries.ts'
 import { keyOf, type Catalog, type IndexInfo, type TableInfo } from '../storage/catalog.ts'
 import type { Connection, EntryRow, Order } from '../storage/connection.ts'
-import { encodeId, tableNumberOf } from '../values/ids.ts'
+import { decodeId, encodeId } from '../values/ids.ts'
 import type { Json, JsonObject } from '../values/json.ts'
 import { sizeOf } from '../values/size.ts'
 import { addRange, createReadSet, type ReadRange, type Write, type WrittenKey } from './footprint.ts'
 import { createUsage } from './limits.ts'
-import { checkShape } from './shape.ts'
+import { checkDocument, withSystemFields } from './shape.ts'
 
 export type Transaction = ReturnType<typeof createTransaction>
 
@@ -49,31 +50,43 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     return write
   }
   function tableOfId(id: string, method: string): TableInfo {
-    const number = tableNumberOf(id)
-    if (number === null)
-      throw new FunctionError(`Invalid argument \`id\` for \`db.${method}\`: Unable to decode ID: "${id}" is not a valid ID.`)
-    const table = catalog.tableByNumber(number)
-    if (!table)
-      throw new FunctionError(`Invalid argument \`id\` for \`db.${method}\`: the table of ID "${id}" is not known here.`)
-    return table
+    const refuse = (why: string) => new FunctionError(`Invalid argument \`id\` for \`db.${method}\`: ${why}`)
+    const decoded = decodeId(id)
+    if ('problem' in decoded) throw refuse(decoded.problem)
+    const table = catalog.tableByNumber(decoded.table)
+    if (table) return table
+    const former = catalog.formerTable(decoded.table)
+    if (former !== undefined) throw new NotSupportedError(`a table that is not in the schema ("${former}")`)
+    throw refuse(`Table for ID "${id}" not found`)
   }
   function requireTable(name: string): TableInfo {
     const table = catalog.table(name)
     if (!table) throw new NotSupportedError(`a table that is not in the schema ("${name}")`)
     return table
   }
-  function noteSize(json: Json): number {
-    const size = sizeOf(json)
-    count('bytesWritten', size)
-    return size
-  }
   function store(table: TableInfo, document: JsonObject): string {
     const deps = writer()
-    count('documentsWritten')
-    const size = noteSize(document)
-    checkShape(document, size)
+    if (!table.system) {
+      // What the engine keeps for itself has limits of its own (scheduled functions and their arguments).
+      count('documentsWritten')
+      count('bytesWritten', sizeOf(document))
+      checkDocument(document)
+    }
     deps.checkDocument(table, document)
     return JSON.stringify(document)
+  }
+
+  /** A document a query found, or that is asked for by its id: read, but no query of its own. */
+  function load(id: string): { document: JsonObject; bytes: number } | null {
+    open()
+    reads.ids.add(id)
+    const row = connection.document(id)
+    if (!row) return null
+    count('documentsRead')
+    const document = JSON.parse(row.json) as JsonObject
+    const bytes = sizeOf(document)
+    count('bytesRead', bytes)
+    return { document, bytes }
   }
 
   return {
@@ -111,13 +124,14 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     get(id: string): JsonObject | null {
       open()
       count('indexRanges')
-      reads.ids.add(id)
-      const row = connection.document(id)
-      if (!row) return null
-      count('documentsRead')
-      const document = JSON.parse(row.json) as JsonObject
-      count('bytesRead', sizeOf(document))
-      return document
+      return load(id)?.document ?? null
+    },
+    load,
+
+    /** Rows of any statement without noting them, for searches: the cursor that asks notes what it hands out. */
+    all(sql: string, ...args: (string | number)[]) {
+      open()
+      return connection.all(sql, ...args)
     },
 
     /** Rows of an index without noting them: the cursor that asks notes what it hands out. */
@@ -134,7 +148,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     insert(table: TableInfo, value: JsonObject): string {
       const deps = writer()
       const id = encodeId(table.number, deps.randomBytes(16))
-      const document: JsonObject = { ...value, _creationTime: deps.nextCreationTime(), _id: id }
+      const document = withSystemFields(value, id, deps.nextCreationTime())
       const row = connection.insertDocument(id, table.number, store(table, document))
       const keys: WrittenKey[] = []
       for (const index of table.indexes.values()) {
@@ -142,6 +156,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
         connection.addEntry(index.id, after, row)
         keys.push({ index, after })
       }
+      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), row, null, document))
       writes.push({ table: table.name, id, keys })
       version++
       return id
@@ -163,6 +178,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
         connection.removeEntry(index.id, before)
         connection.addEntry(index.id, after, stored.row)
       }
+      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), stored.row, previous, document))
       writes.push({ table: table.name, id, keys })
       version++
     },
@@ -172,13 +188,14 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       const stored = connection.document(id)
       if (!stored) throw new FunctionError(`Delete on nonexistent document ID ${id}`)
       const previous = JSON.parse(stored.json) as Json
-      count('documentsWritten')
+      if (!table.system) count('documentsWritten')
       const keys: WrittenKey[] = []
       for (const index of table.indexes.values()) {
         const before = keyOf(index, previous)
         connection.removeEntry(index.id, before)
         keys.push({ index, before })
       }
+      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), stored.row, previous, null))
       connection.deleteDocument(stored.row)
       writes.push({ table: table.name, id, keys })
       version++

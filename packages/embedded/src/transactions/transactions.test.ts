@@ -277,7 +277,7 @@ describe('cut off and refused', () => {
     const { clock, advance, sleepers } = createTestClock()
     const backend = await inMemory({ functions, clock, autoSchedule: false })
     const refused = expect(backend.mutation('m:hangsInChild', {})).rejects.toThrow('timed out')
-    await vi.waitFor(() => expect(sleepers()).toBe(1))
+    await vi.waitFor(() => expect(sleepers()).toBe(2))
     await advance(1_000)
     await refused
     expect(await backend.mutation('m:keepsWhatSucceeded', {})).toContain('child 1 failed')
@@ -288,11 +288,11 @@ describe('cut off and refused', () => {
     const { clock, advance, sleepers } = createTestClock()
     const backend = await inMemory({ functions, clock, autoSchedule: false })
     const refused = expect(backend.mutation('m:pausesInChild', { k: 0 })).rejects.toThrow('timed out')
-    await vi.waitFor(() => expect(sleepers()).toBe(1))
+    await vi.waitFor(() => expect(sleepers()).toBe(2))
     await advance(1_000)
     await refused
     const next = backend.mutation('m:pausesInChild', { k: 1 })
-    await vi.waitFor(() => expect(sleepers()).toBe(1)) // it holds its savepoint now
+    await vi.waitFor(() => expect(sleepers()).toBe(2)) // it holds its savepoint now
     pauses[0]!.resolve()
     await advance(1)
     pauses[1]!.resolve()

@@ -1,33 +1,13 @@
 /** Values and validators as text, for error messages. */
-import { bigintOf, numberOf, typeOf, type Json, type JsonObject } from '../values/json.ts'
+import { displayNumber, displayValue, sortedEntries } from '../values/display.ts'
+import { numberOf, typeOf, type Json } from '../values/json.ts'
 import type { ValidatorJson } from './validate.ts'
 
-const LONGEST_VALUE = 1_000 // characters of a value printed in an error
+const LONGEST_VALUE = 16_384 // characters of a value printed in an error, as in the client library; a document can have a million
 
 export function describeValue(value: Json): string {
-  const text = render(value)
-  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
-}
-
-function render(value: Json): string {
-  switch (typeOf(value)) {
-    case 'bigint':
-      return `${bigintOf(value)}n`
-    case 'number': {
-      const number = numberOf(value)
-      return Number.isInteger(number) && Math.abs(number) < 1e21 ? `${number}.0` : String(number)
-    }
-    case 'bytes':
-      return `b"${(value as { $bytes: string }).$bytes}"`
-    case 'array':
-      return `[${(value as Json[]).map(render).join(', ')}]`
-    case 'object':
-      return `{${Object.entries(value as JsonObject)
-        .map(([field, child]) => `${field}: ${render(child)}`)
-        .join(', ')}}`
-    default:
-      return JSON.stringify(value)
-  }
+  const text = displayValue(value)
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}[...truncated]` : text
 }
 
 export function describeValidator(validator: ValidatorJson): string {
@@ -37,7 +17,7 @@ export function describeValidator(validator: ValidatorJson): string {
     case 'bigint':
       return 'v.int64()'
     case 'literal':
-      return `v.literal(${render(validator.value)})`
+      return `v.literal(${describeLiteral(validator.value)})`
     case 'id':
       return `v.id(${JSON.stringify(validator.tableName)})`
     case 'array':
@@ -47,7 +27,7 @@ export function describeValidator(validator: ValidatorJson): string {
     case 'union':
       return `v.union(${validator.value.map(describeValidator).join(', ')})`
     case 'object': {
-      const fields = Object.entries(validator.value).map(([name, { fieldType, optional }]) => {
+      const fields = sortedEntries(validator.value).map(([name, { fieldType, optional }]) => {
         const inner = describeValidator(fieldType)
         return `${name}: ${optional ? `v.optional(${inner})` : inner}`
       })
@@ -56,4 +36,12 @@ export function describeValidator(validator: ValidatorJson): string {
     default:
       return `v.${validator.type}()`
   }
+}
+
+/** As JSON where JSON has it. */
+export function describeLiteral(value: Json): string {
+  if (typeOf(value) === 'bigint') return '<bigint>'
+  if (typeOf(value) !== 'number') return JSON.stringify(value)
+  const number = numberOf(value)
+  return Number.isFinite(number) ? displayNumber(number) : '<number>'
 }

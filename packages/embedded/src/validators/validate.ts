@@ -1,25 +1,30 @@
 /** Checks encoded values against validator JSON, with error texts in the words of the Convex backend. */
 import { NotSupportedError } from '../errors.ts'
 import type { Catalog } from '../storage/catalog.ts'
+import { sortedEntries } from '../values/display.ts'
 import { tableNumberOf } from '../values/ids.ts'
 import { typeOf, type Json, type JsonObject } from '../values/json.ts'
 import { compare } from '../queries/filter.ts'
-import { describeValidator, describeValue } from './describe.ts'
+import { describeLiteral, describeValidator, describeValue } from './describe.ts'
 
+export type FieldJson = { fieldType: ValidatorJson; optional: boolean }
 export type ValidatorJson =
   | { type: 'null' | 'number' | 'bigint' | 'boolean' | 'string' | 'bytes' | 'any' | 'commitTs' }
   | { type: 'literal'; value: Json }
   | { type: 'id'; tableName: string }
   | { type: 'array'; value: ValidatorJson }
-  | { type: 'record'; keys: ValidatorJson; values: { fieldType: ValidatorJson; optional: boolean } }
-  | { type: 'object'; value: Record<string, { fieldType: ValidatorJson; optional: boolean }> }
+  | { type: 'record'; keys: ValidatorJson; values: FieldJson }
+  | { type: 'object'; value: Record<string, FieldJson> }
   | { type: 'union'; value: ValidatorJson[] }
 
-/** What is wrong with `value`, or null when it matches. */
+/**
+ * What is wrong with `value`, or null when it matches. Fields are looked at in the order of their names. A sentence about an id or a
+ * literal has the path right behind its full stop, others have it on a line of its own, which is empty at the top: so Convex does it.
+ */
 export function findMismatch(catalog: Catalog, validator: ValidatorJson, value: Json, path = ''): string | null {
-  const where = path ? `\nPath: ${path}` : ''
+  const where = path && `Path: ${path}`
   const mismatch = () =>
-    `Value does not match validator.${where}\nValue: ${describeValue(value)}\nValidator: ${describeValidator(validator)}`
+    `Value does not match validator.\n${where}\nValue: ${describeValue(value)}\nValidator: ${describeValidator(validator)}`
   const type = typeOf(value)
   switch (validator.type) {
     case 'any':
@@ -32,7 +37,9 @@ export function findMismatch(catalog: Catalog, validator: ValidatorJson, value: 
     case 'bytes':
       return type === validator.type ? null : mismatch()
     case 'literal':
-      return compare(value, validator.value) === 0 ? null : mismatch()
+      return compare(value, validator.value) === 0
+        ? null
+        : `\`${describeValue(value)}\` does not match literal validator \`v.literal(${describeLiteral(validator.value)})\`.${where}`
     case 'id':
       return type === 'string' ? checkId(catalog, validator.tableName, value as string, where, mismatch) : mismatch()
     case 'array':
@@ -43,12 +50,14 @@ export function findMismatch(catalog: Catalog, validator: ValidatorJson, value: 
     case 'record':
       if (type !== 'object') return mismatch()
       return first(
-        Object.entries(value as JsonObject),
+        sortedEntries(value as JsonObject),
         ([key, child]) =>
           findMismatch(catalog, validator.keys, key, `${path}.keys()`) ??
-          findMismatch(catalog, validator.values.fieldType, child, `${path}.${key}`),
+          findMismatch(catalog, validator.values.fieldType, child, `${path}.values()`),
       )
     case 'union':
+      // The only member says more precisely what is wrong.
+      if (validator.value.length === 1) return findMismatch(catalog, validator.value[0]!, value, path)
       return validator.value.some((option) => findMismatch(catalog, option, value, path) === null) ? null : mismatch()
     case 'object':
       return type === 'object' ? checkObject(catalog, validator, value as JsonObject, path, where) : mismatch()
@@ -60,11 +69,11 @@ export function findMismatch(catalog: Catalog, validator: ValidatorJson, value: 
 function checkId(catalog: Catalog, tableName: string, id: string, where: string, mismatch: () => string): string | null {
   const number = tableNumberOf(id)
   if (number === null) return mismatch()
-  const found = catalog.tableByNumber(number)?.name
+  const found = catalog.tableByNumber(number)?.name ?? catalog.formerTable(number)
   if (found === tableName) return null
-  return found === undefined
-    ? mismatch()
-    : `Found ID "${id}" from table \`${found}\`, which does not match the table name in validator \`v.id("${tableName}")\`.${where}`
+  if (found === undefined) return mismatch()
+  const from = found.startsWith('_') ? 'a system table' : `table \`${found}\``
+  return `Found ID "${id}" from ${from}, which does not match the table name in validator \`v.id("${tableName}")\`.${where}`
 }
 
 function checkObject(
@@ -74,8 +83,8 @@ function checkObject(
   path: string,
   where: string,
 ): string | null {
-  const context = () => `${where}\n\nObject: ${describeValue(value)}\nValidator: ${describeValidator(validator)}`
-  for (const [name, { fieldType, optional }] of Object.entries(validator.value)) {
+  const context = () => `\n${where}\nObject: ${describeValue(value)}\nValidator: ${describeValidator(validator)}`
+  for (const [name, { fieldType, optional }] of sortedEntries(validator.value)) {
     if (!Object.hasOwn(value, name)) {
       if (optional) continue
       return `Object is missing the required field \`${name}\`. Consider wrapping the field validator in \`v.optional(...)\` if this is expected.${context()}`
@@ -83,7 +92,7 @@ function checkObject(
     const problem = findMismatch(catalog, fieldType, value[name]!, `${path}.${name}`)
     if (problem) return problem
   }
-  for (const name of Object.keys(value)) {
+  for (const [name] of sortedEntries(value)) {
     if (!Object.hasOwn(validator.value, name))
       return `Object contains extra field \`${name}\` that is not in the validator.${context()}`
   }

@@ -7,6 +7,8 @@ const VALUE_OF: ReadonlyMap<string, number> = new Map([...ALPHABET].map((char, i
 /** Numbers up to this are for system tables; user tables count up from here and are never reused. */
 export const LAST_SYSTEM_TABLE_NUMBER = 10_000
 const RANDOM_BYTES = 16
+const CHECKSUM_BYTES = 2
+const LONGEST_VARINT = 5 // bytes of a 32-bit number
 const MIN_LENGTH = 31
 const MAX_LENGTH = 37
 
@@ -18,19 +20,33 @@ export function encodeId(tableNumber: number, randomness: Uint8Array): string {
 
 /** The table number inside an id, or null when the text is no id. */
 export function tableNumberOf(id: string): number | null {
-  if (id.length < MIN_LENGTH || id.length > MAX_LENGTH) return null
+  const decoded = decodeId(id)
+  return 'table' in decoded ? decoded.table : null
+}
+
+/** The table number inside an id, or why the text is none, in Convex's words. */
+export function decodeId(id: string): { table: number } | { problem: string } {
+  const invalid = (what: string) => ({ problem: `Unable to decode ID: ${what}` })
+  const length = Buffer.byteLength(id)
+  const badLength = invalid(`Invalid ID length ${length}`)
+  if (length < MIN_LENGTH || length > MAX_LENGTH) return badLength
   const bytes = fromBase32(id)
-  if (!bytes) return null
-  let number = 0
+  if (!bytes) return invalid("ID wasn't valid base32")
+  let table = 0
   let at = 0
   for (; ; at++) {
     const byte = bytes[at]
-    if (byte === undefined || at > 4) return null
-    number += (byte & 0x7f) * 2 ** (7 * at)
+    if (byte === undefined || at >= LONGEST_VARINT) return invalid('Invalid table number')
+    table = (table | ((byte & 0x7f) << (7 * at))) >>> 0
     if (byte < 0x80) break
   }
-  if (bytes.length !== at + 1 + RANDOM_BYTES + 2) return null
-  return encodeId(number, bytes.subarray(at + 1, at + 1 + RANDOM_BYTES)) === id ? number : null
+  if (table === 0) return invalid('Invalid table number')
+  const end = at + 1 + RANDOM_BYTES
+  if (bytes.length < end + CHECKSUM_BYTES) return badLength
+  const [expected, found] = [checksum(bytes.subarray(0, end)), bytes.readUInt16LE(end)]
+  if (expected !== found) return invalid(`Invalid ID version ${found} (expected ${expected})`)
+  // One id has one spelling only: spare bits and bytes must not make another text of it.
+  return encodeId(table, bytes.subarray(at + 1, end)) === id ? { table } : badLength
 }
 
 function varint(value: number): Buffer {

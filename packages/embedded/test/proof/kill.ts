@@ -4,7 +4,7 @@
  * flight. Exits 1 when something was lost, applied twice or took too long to come back.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEmbeddedConvex } from '../../src/index.ts'
 import { createTestRandom } from '../fixtures/random.ts'
@@ -13,7 +13,7 @@ import { functions } from '../fixtures/functions.ts'
 import { killReconnect, killWriters, type Round } from '../fixtures/kill-loop.ts'
 import type { ServerProcess } from '../fixtures/server.ts'
 import { load } from './load.ts'
-import { createVerdict, median, option } from './numbers.ts'
+import { createVerdict, median, option, percentile } from './numbers.ts'
 
 const ROUNDS = option('rounds', 50)
 const WRITERS = option('writers', 16)
@@ -43,7 +43,11 @@ function report(name: string, cutOff: string, rounds: readonly Round[]): void {
     0,
     'writes',
   )
-  verdict.note(`${name}: restart to first answer, median ${median(restarts).toFixed(0)} ms`)
+  const cpu = rounds.map((round) => round.restartCpuMs)
+  verdict.note(
+    `${name}: restart to first answer, median ${median(restarts).toFixed(0)} ms, p95 ${percentile(restarts, 0.95).toFixed(0)} ms; ` +
+      `processor time, median ${median(cpu).toFixed(0)} ms, most ${Math.max(...cpu)} ms; load of the machine ${loadavg()[0]!.toFixed(1)}`,
+  )
   verdict.atMost(`${name}, restart to first answer, slowest`, Math.max(...restarts), RESTART_MS, 'ms')
 }
 

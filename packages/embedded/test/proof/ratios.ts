@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { createEmbeddedConvex, type EmbeddedConvex } from '../../src/index.ts'
 import { functions } from '../fixtures/functions.ts'
 import { startServer } from '../fixtures/server.ts'
+import { countSyncs } from '../fixtures/syncs.ts'
 import { load } from './load.ts'
 import { createVerdict, median, option, percentile } from './numbers.ts'
 
@@ -18,6 +19,11 @@ const LARGE = option('documents', 100_000)
 const READ_RATIO = 1.5
 const MUTATIONS_PER_FSYNC = 4
 const CALLERS = 16
+const WRITES = 400 // per caller: enough for the log to be checkpointed more than once
+interface Done {
+  mutations: number
+  commits: number
+}
 const CALLBACK_MEDIAN_MS = 10
 const CALLBACK_P99_MS = 50
 const SUBSCRIPTIONS = 200
@@ -62,19 +68,44 @@ async function indexReads(small: EmbeddedConvex, large: EmbeddedConvex): Promise
   verdict.atMost('index read, large over small', b / a, READ_RATIO, 'times')
 }
 
-async function groupCommit(backend: EmbeddedConvex): Promise<void> {
-  const { url } = await backend.listen()
-  for (const [name, call] of [
-    ['in process', () => backend.mutation('messages:send', { channel: 'g', body: 'x' })],
-    ['over HTTP', () => new ConvexHttpClient(url, { logger: false }).mutation(send, { channel: 'g', body: 'x' })],
-  ] as const) {
-    const before = { ...backend.stats }
-    await Promise.all(Array.from({ length: CALLERS }, () => times(100, call)))
-    const commits = backend.stats.commits - before.commits
-    const mutations = backend.stats.mutations - before.mutations
-    verdict.note(`${CALLERS} callers ${name}: ${mutations} mutations in ${commits} commits of one fsync each`)
+/** How many mutations share a sync of the disk, checkpoints included. In process, and over HTTP to a process of its own. */
+async function groupCommit(
+  name: string,
+  pid: number,
+  call: (n: number) => Promise<unknown>,
+  done: () => Promise<Done>,
+): Promise<void> {
+  const before = await done()
+  const stop = await countSyncs(pid)
+  await Promise.all(Array.from({ length: CALLERS }, () => times(WRITES, call)))
+  const syncs = await stop?.()
+  const after = await done()
+  const [mutations, commits] = [after.mutations - before.mutations, after.commits - before.commits]
+  verdict.note(`${CALLERS} callers ${name}: ${mutations} mutations in ${commits} commits`)
+  if (syncs) {
+    verdict.note(`  fsync of the log ${syncs.log} times, of the database ${syncs.other} times`)
+    if (syncs.log < commits)
+      throw new Error(`${commits} commits with ${syncs.log} fsyncs: not all were seen, or not all are safe.`)
+    verdict.atMost(`fsyncs per mutation, ${name}`, (syncs.log + syncs.other) / mutations, 1 / MUTATIONS_PER_FSYNC, 'fsyncs')
+  } else {
+    verdict.note('  strace is not there or may not look: fsyncs were not counted, checkpoints are missing in this figure')
     verdict.atMost(`commits per mutation, ${name}`, commits / mutations, 1 / MUTATIONS_PER_FSYNC, 'commits')
   }
+}
+
+async function groupCommits(backend: EmbeddedConvex, dataDir: string): Promise<void> {
+  const inProcess = () => backend.mutation('messages:send', { channel: 'g', body: 'x' })
+  await groupCommit('in process', process.pid, inProcess, () => Promise.resolve({ ...backend.stats }))
+  await backend.close()
+  const server = await startServer(dataDir)
+  const overHttp = () => new ConvexHttpClient(server.url, { logger: false }).mutation(send, { channel: 'g', body: 'x' })
+  const done = async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text()
+    const value = (metric: string) => Number(new RegExp(`^mission_control_backend_${metric} (\\d+)$`, 'm').exec(text)?.[1])
+    return { mutations: value('mutations_total'), commits: value('commits_total') }
+  }
+  await groupCommit('over HTTP', server.pid, overHttp, done)
+  await server.stop('SIGTERM')
 }
 
 /** Server in a process of its own, as it is used. */
@@ -136,8 +167,8 @@ async function subscriptions(name: string, make: () => Promise<EmbeddedConvex>):
 try {
   const [small, large] = [await open('small', SMALL), await open('large', LARGE)]
   await indexReads(small, large)
-  await groupCommit(large)
-  await Promise.all([small.close(), large.close()])
+  await groupCommits(large, join(folder, 'large'))
+  await small.close()
   await callbacks(join(folder, 'large'))
   await subscriptions('in memory', () => createEmbeddedConvex({ functions, memory: true }))
   let made = 0

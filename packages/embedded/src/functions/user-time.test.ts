@@ -1,0 +1,145 @@
+/* eslint-disable @typescript-eslint/no-explicit-any -- documents without a data model */
+import { makeFunctionReference, mutationGeneric, queryGeneric } from 'convex/server'
+import { v } from 'convex/values'
+import { describe, expect, it } from 'vitest'
+import { createTestClock, inMemory } from '../../test/fixtures/backend.ts'
+import { schema } from '../../test/fixtures/functions.ts'
+import { createUserTimes } from './user-time.ts'
+
+const LIMIT_MS = 200
+const TEXT = `Function execution timed out (maximum duration: ${LIMIT_MS}ms)`
+const processorMs = () => process.threadCpuUsage().user / 1_000
+
+/** Computes until this thread has used the processor for so long: a busy machine does not make it shorter or longer. */
+function compute(ms: number): void {
+  for (const start = processorMs(); processorMs() - start < ms;);
+}
+
+const u = {
+  computes: mutationGeneric({
+    args: { ms: v.number() },
+    handler: async (ctx, { ms }) => {
+      await ctx.db.insert('anything', { k: ms })
+      compute(ms)
+    },
+  }),
+  computesInPieces: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      const read = () => ctx.db.query('anything').collect()
+      for (let i = 0; i < 10; i++) {
+        await read()
+        compute(LIMIT_MS / 8)
+      }
+    },
+  }),
+  computesBesideACall: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      const inserted = ctx.db.insert('anything', { k: 1 })
+      compute(LIMIT_MS + 50)
+      await inserted
+    },
+  }),
+  throwsAfterwards: mutationGeneric({
+    args: {},
+    handler: () => {
+      compute(LIMIT_MS + 50)
+      throw new Error('hides what happened')
+    },
+  }),
+  catchesItsChild: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      await ctx.db.insert('anything', { k: 'parent' })
+      return ctx.runMutation(makeFunctionReference<'mutation', any>('u:computes'), { ms: LIMIT_MS + 50 }).catch(String)
+    },
+  }),
+  values: queryGeneric({ args: {}, handler: async (ctx) => (await ctx.db.query('anything').collect()).map((row) => row.k) }),
+}
+const functions = { schema, modules: { u } }
+
+async function open() {
+  const warnings: unknown[] = []
+  const log = { info() {}, error() {}, warn: (message: string, fields?: object) => warnings.push([message, fields]) }
+  // The clock stands still: only what was computed counts.
+  const { clock } = createTestClock()
+  const deadlines = { transactionMs: LIMIT_MS }
+  return { backend: await inMemory({ functions, clock, log, deadlines, autoSchedule: false }), warnings }
+}
+
+describe('a function that computes for too long', () => {
+  it.each([
+    ['after a call', 'u:computes', { ms: LIMIT_MS + 50 }],
+    ['in pieces between calls', 'u:computesInPieces', {}],
+    ['while a call is in flight', 'u:computesBesideACall', {}],
+    ['and throws', 'u:throwsAfterwards', {}],
+  ])('%s: it is refused by name, and nothing of it is kept', async (_name, path, args) => {
+    const { backend, warnings } = await open()
+    await expect(backend.mutation(path, args)).rejects.toThrow(TEXT)
+    expect(await backend.query('u:values', {})).toEqual([])
+    expect(warnings).toContainEqual(['a function took too long', expect.objectContaining({ function: path, error: TEXT })])
+  })
+
+  it('below the limit it is kept', async () => {
+    const { backend } = await open()
+    await backend.mutation('u:computes', { ms: LIMIT_MS / 4 })
+    expect(await backend.query('u:values', {})).toEqual([LIMIT_MS / 4])
+  })
+
+  it('a nested one fails alone: its caller has its own second', async () => {
+    const { backend } = await open()
+    expect(await backend.mutation('u:catchesItsChild', {})).toContain(TEXT)
+    expect(await backend.query('u:values', {})).toEqual(['parent'])
+  })
+})
+
+describe('time that counts', () => {
+  const limits = { transactionMs: 1_000, systemMs: 15_000 }
+  const start = () => {
+    const time = createTestClock()
+    let processor = 0
+    const starts = createUserTimes(time.clock, limits, () => processor)
+    return { ...time, starts, compute: (ms: number) => void (processor += ms) }
+  }
+
+  it('time inside calls is not the function’s, until there is too much of it', async () => {
+    const { starts, advance } = start()
+    const time = starts(null)
+    time.enter()
+    time.returned()
+    await advance(14_000)
+    expect(time.overrun()).toBeNull()
+    await advance(1_000)
+    expect(time.overrun()?.message).toBe('Your request timed out performing too many system operations.')
+  })
+
+  it('time outside calls is, and the one who waits is cut off', async () => {
+    const { starts, advance, sleepers } = start()
+    const time = starts(null)
+    const refused = expect(time.cutOff(new Promise(() => {}))).rejects.toThrow('maximum duration: 1s')
+    time.enter()
+    time.returned()
+    await advance(5_000)
+    time.leave(true)
+    await advance(999)
+    expect(sleepers()).toBe(1)
+    await advance(1)
+    await refused
+    expect(sleepers()).toBe(0)
+  })
+
+  it('what ran between two calls belongs to the one who makes the second', () => {
+    const { starts, compute: run } = start()
+    const [one, other] = [starts(null), starts(null)]
+    one.enter()
+    one.returned()
+    one.leave(false)
+    run(2_000)
+    other.enter() // it was the other one that ran
+    other.returned()
+    run(10)
+    one.enter()
+    expect([one.overrun(), other.overrun()?.message]).toEqual([null, expect.stringContaining('timed out')])
+  })
+})
