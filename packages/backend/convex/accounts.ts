@@ -4,10 +4,11 @@ import { LIMITS } from '@mission-control/shared/limits'
 import { memberMutation, memberQuery, userMutation, userQuery } from './lib/functions.js'
 import { refuse } from './lib/errors.js'
 import { checkText } from './lib/text.js'
-import { nullable, oneOf, vBudgets, vMemberRole, vRuntimeCommand } from './lib/validators.js'
+import { nullable, oneOf, vBudgets, vMemberRole, vRetention, vRuntimeCommand } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { createAccount, getAccount } from './model/accounts.js'
 import { recordActivity } from './model/activity.js'
+import { setRetention as setAccountRetention } from './model/retention.js'
 import { setAccountBudgets } from './model/setBudgets.js'
 import { getSignals } from './model/signals.js'
 
@@ -81,6 +82,16 @@ export const setBudgets = memberMutation('admin')({
   returns: v.null(),
   handler: async (ctx, { budgets }) => {
     await setAccountBudgets(ctx, await getAccount(ctx, ctx.accountId), userActor(ctx.member), budgets)
+    return null
+  },
+})
+
+/** Days that settled deliveries, activities and notifications are kept, all three. */
+export const setRetention = memberMutation('admin')({
+  args: { retention: vRetention },
+  returns: v.null(),
+  handler: async (ctx, { retention }) => {
+    await setAccountRetention(ctx, await getAccount(ctx, ctx.accountId), userActor(ctx.member), retention)
     return null
   },
 })

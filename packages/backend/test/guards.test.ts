@@ -28,6 +28,7 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'accounts:setBudgets': 'admin',
   'accounts:setCommand': 'admin',
   'accounts:setPaused': 'admin',
+  'accounts:setRetention': 'admin',
   'activities:list': 'member',
   'agents:create': 'admin',
   'agents:get': 'member',

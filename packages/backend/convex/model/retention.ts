@@ -1,85 +1,50 @@
-/** Deletes what is older than it needs to be, a batch at a time; a full batch schedules the next. */
-import { TERMINAL_DELIVERY_STATES } from '@mission-control/shared/enums'
+/**
+ * Deletes what is older than it needs to be, a batch at a time; a full batch schedules the next. Each step reads only the old end of
+ * an index (model/retentionSteps.ts), so that a run without work costs the same however much there is.
+ */
 import { internal } from '../_generated/api.js'
-import type { Id } from '../_generated/dataModel.js'
+import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
-import type { Item } from './lanes.js'
+import { checkInteger } from '../lib/text.js'
+import type { Actor } from './actors.js'
+import { recordActivity } from './activity.js'
+import { RETENTION_STEPS } from './retentionSteps.js'
 
-const DAY_MS = 86_400_000
-/** Settled deliveries with their runs, and installations that are gone. */
-export const KEEP_DELIVERIES_MS = 30 * DAY_MS
-export const KEEP_ACTIVITIES_MS = 365 * DAY_MS
+type Retention = Doc<'accounts'>['retention']
+
 /** Rows one transaction deletes. */
 const BATCH = 500
-/** Rows kept for an item beside itself that are looked at in one batch: runs, and parts of kept replies. */
-const RUNS_PER_ITEM = 50
-const PARTS_PER_ITEM = 20
+/** Days that may be set. A record of what happened is of no use if it is gone within a month. */
+const BOUNDS: Readonly<Record<keyof Retention, readonly [min: number, max: number]>> = {
+  deliveriesDays: [1, 3_650],
+  activitiesDays: [30, 3_650],
+  notificationsDays: [1, 3_650],
+}
 
+/** One batch. An account that is being deleted loses everything by itself. */
 export async function retainAccount(ctx: MutationCtx, accountId: Id<'accounts'>): Promise<void> {
+  const account = await ctx.db.get(accountId)
+  if (account?.deletingAt !== null) return
   let left = BATCH
-  for (const state of TERMINAL_DELIVERY_STATES) left -= await deleteItems(ctx, accountId, state, left)
-  left -= await deleteActivities(ctx, accountId, left)
-  left -= await deleteRuntimes(ctx, accountId, left)
+  for (const step of RETENTION_STEPS) {
+    if (left > 0) left -= await step(ctx, account, now(), left)
+  }
   if (left <= 0) await ctx.scheduler.runAfter(0, internal.maintenance.retain, { accountId })
 }
 
-async function deleteItems(
-  ctx: MutationCtx,
-  accountId: Id<'accounts'>,
-  state: (typeof TERMINAL_DELIVERY_STATES)[number],
-  limit: number,
-): Promise<number> {
-  if (limit <= 0) return 0
-  const old = ctx.db.query('deliveries').withIndex('by_account_state_due', (q) =>
-    q
-      .eq('accountId', accountId)
-      .eq('state', state)
-      .lt('dueAt', now() - KEEP_DELIVERIES_MS),
-  )
-  let deleted = 0
-  for (const item of await old.take(limit)) {
-    deleted += await deleteItem(ctx, item)
-    if (deleted >= limit) break
-  }
-  return deleted
-}
-
-/** The item goes last, so that one with many rows is finished by the next batch. */
-async function deleteItem(ctx: MutationCtx, item: Item): Promise<number> {
-  const { accountId, _id } = item
-  const parts = await ctx.db
-    .query('replyParts')
-    .withIndex('by_delivery', (q) => q.eq('accountId', accountId).eq('deliveryId', _id))
-    .take(PARTS_PER_ITEM)
-  for (const part of parts) await ctx.db.delete(part._id)
-  const runs = await ctx.db
-    .query('agentRuns')
-    .withIndex('by_delivery', (q) => q.eq('accountId', accountId).eq('deliveryId', _id))
-    .take(RUNS_PER_ITEM)
-  for (const run of runs) await ctx.db.delete(run._id)
-  const more = parts.length === PARTS_PER_ITEM || runs.length === RUNS_PER_ITEM
-  if (!more) await ctx.db.delete(_id)
-  return parts.length + runs.length + Number(!more)
-}
-
-async function deleteActivities(ctx: MutationCtx, accountId: Id<'accounts'>, limit: number): Promise<number> {
-  if (limit <= 0) return 0
-  const old = await ctx.db
-    .query('activities')
-    .withIndex('by_account', (q) => q.eq('accountId', accountId).lt('_creationTime', now() - KEEP_ACTIVITIES_MS))
-    .take(limit)
-  for (const row of old) await ctx.db.delete(row._id)
-  return old.length
-}
-
-async function deleteRuntimes(ctx: MutationCtx, accountId: Id<'accounts'>, limit: number): Promise<number> {
-  if (limit <= 0) return 0
-  const gone = await ctx.db
-    .query('runtimes')
-    .withIndex('by_account_role', (q) => q.eq('accountId', accountId).eq('role', 'gone'))
-    .take(limit)
-  const old = gone.filter((row) => row.lastSeenAt < now() - KEEP_DELIVERIES_MS)
-  for (const row of old) await ctx.db.delete(row._id)
-  return old.length
+/** @throws INVALID for days out of bounds */
+export async function setRetention(ctx: MutationCtx, account: Doc<'accounts'>, actor: Actor, days: Retention): Promise<void> {
+  const names = Object.keys(BOUNDS) as (keyof Retention)[]
+  for (const name of names) checkInteger(name, days[name], ...BOUNDS[name])
+  const changed = names.filter((name) => days[name] !== account.retention[name])
+  if (changed.length === 0) return
+  await ctx.db.patch(account._id, { retention: days })
+  await recordActivity(ctx, account._id, {
+    type: 'account_updated',
+    actor,
+    targetId: account._id,
+    targetName: account.name,
+    detail: `retention: ${changed.map((name) => `${name} ${account.retention[name]} -> ${days[name]}`).join(', ')}`,
+  })
 }
