@@ -9,7 +9,7 @@ import type { Actor, Party } from './actors.js'
 import { samePerson } from './actors.js'
 import { recordActivity } from './activity.js'
 import { changeAssignees } from './assignments.js'
-import { notify } from './notices.js'
+import { notifyEach } from './notices.js'
 import { subscribe, unsubscribe } from './subscriptions.js'
 import { moveTask } from './taskMoves.js'
 import { tellAgents } from './tell.js'
@@ -47,11 +47,14 @@ export async function assignParties(
       taskId: task._id,
       detail: name,
     })
-    if (party.type === 'user' && !samePerson(party, actor)) {
-      const title = `${actor.name} assigned "${task.title}" to you`
-      await notify(ctx, task.accountId, party.id, { type: 'assignment', title, taskId: task._id })
-    }
   }
+  const people = fresh.filter((party) => party.type === 'user' && !samePerson(party, actor))
+  const notice = { type: 'assignment', title: `${actor.name} assigned "${task.title}" to you`, taskId: task._id } as const
+  await notifyEach(
+    ctx,
+    task.accountId,
+    people.map(({ id }) => ({ userId: id, notice })),
+  )
   const moved = task.status === 'inbox' ? await moveTask(ctx, assigned, { to: 'assigned', actor, tell: 'nobody' }) : assigned
   // Nobody is notified of their own act: an agent that takes a task itself is at work already.
   const agentIds = known.flatMap(({ party, agentId }) => (agentId === null || samePerson(party, actor) ? [] : [agentId]))

@@ -12,7 +12,7 @@ import { samePerson } from './actors.js'
 import { keepStatus, listAssignments } from './assignments.js'
 import { countTask } from './counters.js'
 import { keepLabelRows } from './labels.js'
-import { notify } from './notices.js'
+import { notifyEach } from './notices.js'
 import { rankOf } from './rank.js'
 import { sweep } from './sweep.js'
 import { tellAgents } from './tell.js'
@@ -84,12 +84,16 @@ async function tellOfMove(
 ): Promise<void> {
   if (tell === 'nobody') return
   const note = `The task moved from ${from} to ${to}.`
-  for (const row of rows) {
-    const party = { type: row.assigneeType, id: row.assigneeId }
-    if (party.type === 'agent' || samePerson(party, actor)) continue
-    const title = `${actor.name} moved "${task.title}" from ${from} to ${to}`
-    await notify(ctx, task.accountId, party.id, { type: 'status_change', title, taskId: task._id })
-  }
+  const people = rows
+    .map((row) => ({ type: row.assigneeType, id: row.assigneeId }))
+    .filter((party) => party.type === 'user' && !samePerson(party, actor))
+  const title = `${actor.name} moved "${task.title}" from ${from} to ${to}`
+  const notice = { type: 'status_change', title, taskId: task._id } as const
+  await notifyEach(
+    ctx,
+    task.accountId,
+    people.map(({ id }) => ({ userId: id, notice })),
+  )
   if (tell === 'people' || QUIET.includes(to)) return
   const agents = to === 'review' ? await reviewers(ctx, task.accountId) : assignedAgents(ctx, rows)
   const agentIds = agents.filter((id) => !(actor.type === 'agent' && actor.id === id))
