@@ -29,6 +29,11 @@ export async function createWorld(backend: Backend, { account = 'Acme', task = '
       ...service,
       ...{ instanceId, boot, versions: VERSIONS, infrastructure: PLACE, announcedIntervalMs: 60_000 },
     })
+  // That they joined is no news to any test: each begins with empty inboxes.
+  await backend.run(async (ctx) => {
+    const told = ctx.db.query('notifications').withIndex('by_account', (q) => q.eq('accountId', accountId))
+    for (const row of await told.collect()) await ctx.db.delete(row._id)
+  })
   const first = await hello('box-1', 'boot-1')
   if (first.role !== 'active') throw new Error('The first runtime must be active.')
 
