@@ -1,12 +1,12 @@
 /** Accounts: the unit that members, agents, tasks and one runtime belong to. */
 import { v } from 'convex/values'
 import { LIMITS } from '@mission-control/shared/limits'
-import { memberMutation, memberQuery, userMutation, userQuery } from './lib/functions.js'
-import { refuse } from './lib/errors.js'
-import { checkText } from './lib/text.js'
-import { nullable, oneOf, vBudgets, vMemberRole, vRetention, vRuntimeCommand } from './lib/validators.js'
+import { internalMutation, memberMutation, memberQuery, userMutation, userQuery } from './lib/functions.js'
+import { nullable, oneOf, vBudgets, vMemberRole, vPermissions, vRetention, vRuntimeCommand } from './lib/validators.js'
 import { userActor } from './model/actors.js'
+import { removeAccount, removeAccountStep } from './model/accountRemoval.js'
 import { createAccount, getAccount } from './model/accounts.js'
+import * as settings from './model/accountSettings.js'
 import { recordActivity } from './model/activity.js'
 import { setRetention as setAccountRetention } from './model/retention.js'
 import { setAccountBudgets } from './model/setBudgets.js'
@@ -19,6 +19,13 @@ const vAccount = v.object({
   agentLimit: v.number(),
   leadAgentId: nullable(v.id('agents')),
   paused: v.boolean(),
+  /** IANA name: when the account's day begins. */
+  timeZone: v.string(),
+  /** What agents may do, unless their own layer says otherwise. What it does not name is the product's default. */
+  permissionDefaults: vPermissions.partial(),
+  budgets: vBudgets,
+  retention: vRetention,
+  /** The caller's. */
   role: vMemberRole,
 })
 
@@ -27,8 +34,7 @@ export const create = userMutation({
   args: { name: v.string() },
   returns: v.id('accounts'),
   handler: async (ctx, { name }) => {
-    checkText('name', name, LIMITS.nameChars, { required: true })
-    return await createAccount(ctx, ctx.identity, name.trim())
+    return await createAccount(ctx, ctx.identity, settings.checkAccountName(name))
   },
 })
 
@@ -50,10 +56,55 @@ export const get = memberQuery('member')({
   args: {},
   returns: vAccount,
   handler: async (ctx) => {
-    const [account, { paused }] = await Promise.all([ctx.db.get(ctx.accountId), getSignals(ctx, ctx.accountId)])
-    if (!account) return refuse('NOT_FOUND', 'The account is gone.')
-    const { _id: id, name, execution, agentLimit, leadAgentId } = account
-    return { id, name, execution, agentLimit, leadAgentId, paused, role: ctx.member.role }
+    const [account, { paused }] = await Promise.all([getAccount(ctx, ctx.accountId), getSignals(ctx, ctx.accountId)])
+    const { _id: id, name, execution, agentLimit, leadAgentId, timeZone, permissionDefaults, budgets, retention } = account
+    const shared = { id, name, execution, agentLimit, leadAgentId, paused, timeZone, permissionDefaults, budgets, retention }
+    return { ...shared, role: ctx.member.role }
+  },
+})
+
+/** Its name, and the time zone its days are counted in. What is not given stays. @throws INVALID | LIMIT */
+export const update = memberMutation('admin')({
+  args: { name: v.optional(v.string()), timeZone: v.optional(v.string()) },
+  returns: v.null(),
+  handler: async (ctx, fields) => {
+    await settings.updateAccount(ctx, await getAccount(ctx, ctx.accountId), userActor(ctx.member), fields)
+    return null
+  },
+})
+
+/** The account's whole layer of agent permissions. What agents may do follows in the same transaction. */
+export const setPermissionDefaults = memberMutation('admin')({
+  args: { permissionDefaults: vPermissions.partial() },
+  returns: v.null(),
+  handler: async (ctx, { permissionDefaults }) => {
+    const account = await getAccount(ctx, ctx.accountId)
+    await settings.setPermissionDefaults(ctx, account, userActor(ctx.member), permissionDefaults)
+    return null
+  },
+})
+
+/**
+ * Deletes the account with everything in it, for good. At once nobody is a member any more and no runtime gets in; the rows and
+ * files follow in steps.
+ * @param name the account's name, once more, so that nobody deletes the wrong one
+ * @throws INVALID for another name
+ */
+export const remove = memberMutation('owner')({
+  args: { name: v.string() },
+  returns: v.null(),
+  handler: async (ctx, { name }) => {
+    await removeAccount(ctx, await getAccount(ctx, ctx.accountId), userActor(ctx.member), name)
+    return null
+  },
+})
+
+export const removeStep = internalMutation({
+  args: { accountId: v.id('accounts') },
+  returns: v.null(),
+  handler: async (ctx, { accountId }): Promise<null> => {
+    await removeAccountStep(ctx, accountId)
+    return null
   },
 })
 

@@ -6,6 +6,7 @@ const crons = cronJobs()
 crons.interval('lapse', { seconds: LAPSE_EVERY_S }, internal.maintenance.lapse, {})
 crons.interval('audit', { hours: 1 }, internal.maintenance.auditAll, {})
 crons.interval('retention', { hours: 6 }, internal.maintenance.retainAll, {})
+crons.interval('removals', { minutes: 10 }, internal.maintenance.removals, {})
 crons.interval('standup', { hours: 1 }, internal.standup.writeAll, {})
 
 export default crons

@@ -2,6 +2,8 @@
 import { v } from 'convex/values'
 import { internalMutation } from './lib/functions.js'
 import { nullable } from './lib/validators.js'
+import { continueRemovals } from './model/accountRemoval.js'
+import { isLive } from './model/accounts.js'
 import { auditAccount, forEachAccount } from './model/audit.js'
 import { foldCounters as fold } from './model/counters.js'
 import { lapseExpired } from './model/lapse.js'
@@ -32,7 +34,7 @@ export const audit = internalMutation({
   args: ofAccount,
   returns: v.null(),
   handler: async (ctx, { accountId }): Promise<null> => {
-    await auditAccount(ctx, accountId)
+    if (await isLive(ctx, accountId)) await auditAccount(ctx, accountId)
     return null
   },
 })
@@ -51,6 +53,16 @@ export const retain = internalMutation({
   returns: v.null(),
   handler: async (ctx, { accountId }): Promise<null> => {
     await retainAccount(ctx, accountId)
+    return null
+  },
+})
+
+/** Deletions of accounts that have come to a halt go on. */
+export const removals = internalMutation({
+  args: {},
+  returns: v.null(),
+  handler: async (ctx): Promise<null> => {
+    await continueRemovals(ctx)
     return null
   },
 })

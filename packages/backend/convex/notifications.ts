@@ -4,6 +4,7 @@ import { v } from 'convex/values'
 import { internalMutation, memberMutation, memberQuery } from './lib/functions.js'
 import { pageWithin } from './lib/paging.js'
 import { nullable, vNotificationType } from './lib/validators.js'
+import { isLive } from './model/accounts.js'
 import { foldUnread, unreadCount as countUnread } from './model/inbox.js'
 import { listNotices, markAllStep, markSome, removeOne, vReadAll } from './model/mail.js'
 import { mutedTypes, setMuted } from './model/preferences.js'
@@ -100,7 +101,7 @@ export const readAll = internalMutation({
   args: { job: vReadAll },
   returns: v.null(),
   handler: async (ctx, { job }): Promise<null> => {
-    await markAllStep(ctx, job)
+    if (await isLive(ctx, job.accountId)) await markAllStep(ctx, job)
     return null
   },
 })

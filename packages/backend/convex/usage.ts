@@ -7,6 +7,7 @@ import { getOwned } from './lib/owned.js'
 import { pageWithin } from './lib/paging.js'
 import { nullable, oneOf, vUsagePeriod } from './lib/validators.js'
 import { CAPS } from '@mission-control/shared/budgets'
+import { isLive } from './model/accounts.js'
 import { recallStep, vRecall } from './model/setBudgets.js'
 import { addUsage } from './model/usage.js'
 import { budgetState, listUsage, summarize } from './model/usageReport.js'
@@ -69,8 +70,7 @@ export const add = internalMutation({
   args: { accountId: v.id('accounts'), agentId: v.id('agents'), at: v.number(), add: v.object(sums) },
   returns: v.null(),
   handler: async (ctx, { accountId, agentId, at, add }): Promise<null> => {
-    const account = await ctx.db.get(accountId)
-    if (account?.deletingAt !== null) return null
+    if (!(await isLive(ctx, accountId))) return null
     await addUsage(ctx, accountId, agentId, at, add)
     // A turn given back may be what somebody waits for who was too fast to see it.
     if (add.turns < 0) await recallStep(ctx, { accountId, agentId: null, since: now(), cursor: null })
@@ -82,7 +82,7 @@ export const recall = internalMutation({
   args: { job: vRecall },
   returns: v.null(),
   handler: async (ctx, { job }): Promise<null> => {
-    await recallStep(ctx, job)
+    if (await isLive(ctx, job.accountId)) await recallStep(ctx, job)
     return null
   },
 })

@@ -30,7 +30,7 @@ it('builds a bundle that loads from a folder without node_modules', async () => 
   expect(Object.keys(modules).sort()).toEqual(functionModules())
   expect(Object.keys(modules)).toContain('service/runtime')
   expect(Object.keys((schema as { tables: object }).tables)).toContain('deliveries')
-  expect(Object.keys((crons as { crons: object }).crons).sort()).toEqual(['audit', 'lapse', 'retention', 'standup'])
+  expect(Object.keys((crons as { crons: object }).crons).sort()).toEqual(['audit', 'lapse', 'removals', 'retention', 'standup'])
   const text = await readFile(outFile, 'utf8')
   const code = text.slice(0, text.indexOf('//# sourceMappingURL'))
   expect(code).toContain('Convex.now()')

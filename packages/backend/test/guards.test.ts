@@ -25,10 +25,13 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'accounts:create': 'user',
   'accounts:get': 'member',
   'accounts:listMine': 'user',
+  'accounts:remove': 'owner',
   'accounts:setBudgets': 'admin',
   'accounts:setCommand': 'admin',
+  'accounts:setPermissionDefaults': 'admin',
   'accounts:setPaused': 'admin',
   'accounts:setRetention': 'admin',
+  'accounts:update': 'admin',
   'activities:list': 'member',
   'agents:create': 'admin',
   'agents:get': 'member',
@@ -45,8 +48,19 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'deliveries:redrive': 'member',
   'deliveries:runs': 'member',
   'deliveries:stop': 'member',
+  'invitations:accept': 'user',
+  'invitations:create': 'admin',
+  'invitations:list': 'admin',
+  'invitations:preview': 'user',
+  'invitations:revoke': 'admin',
   'memberships:add': 'owner',
+  'memberships:leave': 'member',
   'memberships:list': 'member',
+  'memberships:me': 'member',
+  'memberships:remove': 'admin',
+  'memberships:rename': 'member',
+  'memberships:transferOwnership': 'owner',
+  'memberships:updateRole': 'admin',
   'messages:list': 'member',
   'messages:post': 'member',
   'notifications:getPreferences': 'member',
@@ -92,6 +106,7 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'service/notifications:ready': 'service',
   'service/notifications:redrive': 'service',
   'service/notifications:release': 'service',
+  'service/notifications:reportUsage': 'service',
   'service/notifications:settle': 'service',
   'service/runtime:checkIn': 'service',
   'service/runtime:goOffline': 'service',
@@ -244,6 +259,7 @@ async function idsOf(world: World): Promise<Ids> {
   })
   await world.ada.mutation(api.tasks.assign, { accountId, taskId, assignees: [{ type: 'agent', id: engineer }] })
   await world.cy.mutation(api.messages.post, { accountId, taskId, content: '@qa alpha secret' })
+  const { invitationId } = await ada.action(api.invitations.create, { accountId, email: 'di@example.org', role: 'member' })
   const [notice] = await world.noticesOf('ada')
   const [head] = await world.ready()
   const page = await ada.query(api.messages.list, { accountId, taskId, paginationOpts: { numItems: 1, cursor: null } })
@@ -253,6 +269,7 @@ async function idsOf(world: World): Promise<Ids> {
     tasks: taskId,
     serviceTokens: tokenId,
     memberships: membershipId,
+    invitations: invitationId,
     messages: page.page[0]?.id ?? '',
     notifications: notice?.id ?? '',
     deliveries: head?.id ?? '',

@@ -4,7 +4,7 @@ import type { MemberRole } from '@mission-control/shared/enums'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
-import { nameKey } from '../lib/text.js'
+import { nameKey, splitText } from '../lib/text.js'
 import { recordActivity } from './activity.js'
 import { userActor } from './actors.js'
 
@@ -14,6 +14,14 @@ const DEFAULT_RETENTION: Doc<'accounts'>['retention'] = { deliveriesDays: 30, ac
 /** @throws NOT_FOUND while the last of a deleted account goes */
 export async function getAccount(ctx: { db: QueryCtx['db'] }, accountId: Id<'accounts'>): Promise<Doc<'accounts'>> {
   return (await ctx.db.get(accountId)) ?? refuse('NOT_FOUND', 'The account is gone.')
+}
+
+/**
+ * Whether the account is there and not being deleted. Every scheduled step asks this first: what was scheduled before a deletion
+ * runs after its beginning, and must neither fail over what is gone already nor bring anything back.
+ */
+export async function isLive(ctx: { db: QueryCtx['db'] }, accountId: Id<'accounts'>): Promise<boolean> {
+  return (await ctx.db.get(accountId))?.deletingAt === null
 }
 
 /** An account with its owner and its signals row. */
@@ -42,9 +50,7 @@ export async function createAccount(ctx: MutationCtx, identity: UserIdentity, na
     epoch: 0,
     activeRuntimeId: null,
   })
-  const email = identity.email ?? null
-  const person = { userId, name: identity.name ?? email ?? 'Owner', email }
-  const membershipId = await addMember(ctx, accountId, person, 'owner')
+  const membershipId = await addMember(ctx, accountId, personOf(identity), 'owner')
   const member = await ctx.db.get(membershipId)
   if (member) {
     await recordActivity(ctx, accountId, {
@@ -64,11 +70,40 @@ export interface Person {
   readonly email: string | null
 }
 
+/** Whom an identity names. Without a name its e-mail address is one, and without that its subject. */
+export function personOf({ tokenIdentifier, subject, name, email }: UserIdentity): Person {
+  const known = [name, email, subject].map((text) => cleanName(text ?? '')).find((text) => text !== '')
+  return { userId: tokenIdentifier, name: known ?? 'Member', email: email ?? null }
+}
+
+/** One line, as long as a name may be: names stand in prompts, titles and lists. */
+export const cleanName = (name: string): string => splitText(name.trim().replace(/\s+/g, ' '), LIMITS.nameChars)[0] ?? ''
+
+export async function findMember(
+  ctx: { db: QueryCtx['db'] },
+  accountId: Id<'accounts'>,
+  userId: string,
+): Promise<Doc<'memberships'> | null> {
+  return await ctx.db
+    .query('memberships')
+    .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', userId))
+    .unique()
+}
+
+/** @throws CONFLICT for a member | LIMIT */
 export async function addMember(
   ctx: MutationCtx,
   accountId: Id<'accounts'>,
-  person: Person,
+  { userId, name, email }: Person,
   role: MemberRole,
 ): Promise<Id<'memberships'>> {
-  return await ctx.db.insert('memberships', { accountId, ...person, nameKey: nameKey(person.name), role })
+  if (await findMember(ctx, accountId, userId)) refuse('CONFLICT', 'This person is a member already.')
+  const others = await ctx.db
+    .query('memberships')
+    .withIndex('by_account_user', (q) => q.eq('accountId', accountId))
+    .take(LIMITS.membersPerAccount)
+  if (others.length >= LIMITS.membersPerAccount) {
+    refuse('LIMIT', `An account has at most ${LIMITS.membersPerAccount} members: remove one first.`)
+  }
+  return await ctx.db.insert('memberships', { accountId, userId, name, email, nameKey: nameKey(name), role })
 }

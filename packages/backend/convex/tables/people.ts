@@ -26,7 +26,7 @@ export const peopleTables = {
     permissionDefaults: vPermissions.partial(),
     budgets: vBudgets,
     retention: vRetention,
-    /** Set by its deletion: nobody is a member any more, and steps remove what is left. */
+    /** Set by its deletion and moved on by each of its steps: nobody is a member any more, and what is left goes. */
     deletingAt: nullable(v.number()),
   })
     // A deletion that was interrupted is found again by the cron, which looks over all accounts.
