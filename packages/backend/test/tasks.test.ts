@@ -300,8 +300,8 @@ onEachEngine('assignees', (open) => {
     const world = await createWorld(await open())
     let state = seed
     const pick = <T>(from: readonly T[]): T => {
-      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
-      return from[Math.floor((state / 2_147_483_648) * from.length)] as T
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+      return from[Math.floor((state / 4_294_967_296) * from.length)] as T
     }
     const { accountId } = world
     const tasks = [world.taskId]
@@ -346,6 +346,16 @@ onEachEngine('assignees', (open) => {
       if (pick([true, false])) await world.backend.finishScheduled()
       most = Math.max(most, await compare(world))
     }
+    // In the end every agent leaves, whatever it is assigned to.
+    const lasting = await create(world, { title: 'Until the end' })
+    const left = await world.backend.run(async (ctx) => (await ctx.db.query('agents').collect()).map(({ _id }) => _id))
+    await assign(world, ['test|Cy', ...left], lasting)
+    for (const agentId of left) {
+      await world.ada.mutation(api.agents.remove, { accountId, agentId })
+      await world.backend.finishScheduled()
+      await compare(world)
+    }
+    expect((await getTask(world, lasting)).assignees).toEqual([party('test|Cy')])
     expect(most).toBeGreaterThan(2)
     expect(codes.size).toBeGreaterThan(0)
   })
@@ -418,14 +428,16 @@ describe('the long texts of tasks', () => {
     it('and lose none', async () => {
       const world = await createWorld(await open())
       const description = '漢'.repeat(LIMITS.descriptionChars)
-      for (let n = 0; n < 40; n++) await create(world, { title: `Long ${n}`, description, labels: ['long'] })
+      for (let n = 0; n < 60; n++) await create(world, { title: `Long ${n}`, description, labels: ['long'] })
       const paginationOpts = { numItems: 100, cursor: null }
       const page = await world.ada.query(api.tasks.list, { accountId: world.accountId, status: 'inbox', paginationOpts })
       expect(page.isDone).toBe(false)
       expect(page.page.length).toBeGreaterThan(20)
       expect(page.page.length).toBeLessThan(40)
-      expect(new Set(await list(world, { status: 'inbox' }, 100)).size).toBe(41)
-      expect(new Set(await list(world, { label: 'long' }, 100)).size).toBe(40)
+      const labelled = { accountId: world.accountId, label: 'long', paginationOpts }
+      expect((await world.ada.query(api.tasks.list, labelled)).page).toHaveLength(50)
+      expect(new Set(await list(world, { status: 'inbox' }, 100)).size).toBe(61)
+      expect(new Set(await list(world, { label: 'long' }, 100)).size).toBe(60)
     })
   })
 })
