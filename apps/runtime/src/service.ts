@@ -13,6 +13,7 @@ export const service = {
   settle: notifications.settle,
   fail: notifications.fail,
   release: notifications.release,
+  reportUsage: notifications.reportUsage,
   undelivered: notifications.listUndeliveredForAccount,
   listDead: notifications.listDead,
   redrive: notifications.redrive,

@@ -261,6 +261,24 @@ describe('a result the backend does not take', () => {
     await h.stop()
   })
 
+  it('because the claim is lost still tells what the turn used, once, and only where it used something', async () => {
+    const h = createHarness()
+    await h.start()
+    h.brain.fault = (name) => (name === 'settle' ? new BrainError('refused', 'STALE_FENCE', 'The claim is not current.') : null)
+    const [spent, free] = [h.brain.add('ada/t1', 'hello'), h.brain.add('bob/t1', 'hello')]
+    await h.clock.settle()
+    h.newCalls()
+    const usage = { model: 'm', inputTokens: 7, outputTokens: 3, costUsd: 0.1 }
+    turnOf(h, 'd1.1').reply('too late', usage)
+    turnOf(h, 'd2.1').reply('too late')
+    await h.clock.settle()
+    expect(spent.late).toMatchObject([{ usage }])
+    expect(free.late).toEqual([])
+    expect(h.newCalls()).toEqual(['settle', 'settle', 'reportUsage'])
+    expect(h.loops.period()?.delivery.held()).toEqual([])
+    await h.stop()
+  })
+
   it('neither as a failure is let go: nothing is repeated for ever', async () => {
     const h = createHarness({ deliveryConcurrency: 1 })
     await h.start()

@@ -112,6 +112,28 @@ onEachEngine('usage', (open) => {
     expect(await rowOf(world, null, 'day')).toMatchObject([{ turns: 1, inputTokens: 100 }])
   })
 
+  it('of a turn whose claim was lost is told late, and counts once', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer go')
+    const item = await world.claimOne()
+    const late = (usage: RunUsage | null = USAGE) =>
+      world.backend.mutation(api.service.notifications.reportUsage, {
+        ...{ ...world.service, id: item.id, fence: item.fence, run: { ...RUN, usage } },
+      })
+    // Not lost yet: its settle will say it.
+    expect(await late()).toBe(false)
+    await world.backend.advance(TURN_CAP_MS + 1)
+    await world.checkIn([item])
+    await expect(settle(world, item).catch(errorCode)).resolves.toBe('STALE_FENCE')
+    expect([await late(null), await late(), await late()]).toEqual([false, true, false])
+    await world.backend.finishScheduled()
+    expect(await rowOf(world, null, 'day')).toEqual([
+      { start: START, turns: 1, inputTokens: 100, outputTokens: 20, microUsd: 1_500 },
+    ])
+    const runs = (await world.trace(item.id)).runs
+    expect(runs).toMatchObject([{ outcome: 'lapsed', usage: USAGE }])
+  })
+
   it('is summed up per agent and day, page by page', async () => {
     const world = await createWorld(await open())
     await world.post('@engineer and @qa')

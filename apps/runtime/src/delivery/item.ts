@@ -183,10 +183,28 @@ async function tell(
     }
     const error = toBrainError(thrown)
     // A stale fence: the item ended, or belongs to another claim. A repeated fail or release answers so too: it is done.
-    if (isRefusal(error, 'STALE_FENCE')) return { verdict, state: null }
+    if (isRefusal(error, 'STALE_FENCE')) {
+      await reportSpent(item, run, deps, until.giveUp)
+      return { verdict, state: null }
+    }
     log.error({ ...fields, code: error.code, error: error.message }, 'the backend refused a result')
     const instead = verdict.kind === 'fail' && verdict.code === REFUSED_CODE ? null : verdictOfRefusal(verdict, error.message)
     return instead === null ? { verdict, state: null } : tell(item, instead, NO_REPORT, deps, until)
+  }
+}
+
+/** The result is not taken any more, but its tokens are spent: budgets count them. Told once; a report that is lost is only a count. */
+async function reportSpent(
+  { id, fence }: ClaimedItem,
+  run: RunReport,
+  { brain, log }: ItemDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  if (run.usage === null) return
+  try {
+    await brain.mutate(service.reportUsage, { id, fence, run }, signal)
+  } catch (error) {
+    log.warn({ delivery: id, fence, error: toBrainError(error).message }, 'what a lost turn used could not be reported')
   }
 }
 

@@ -23,6 +23,8 @@ export interface MemoryItem {
   replies: string[]
   failures: C.FailArgs[]
   runs: C.RunReport[]
+  /** Reports of attempts whose claim was lost. */
+  late: C.RunReport[]
 }
 
 type Name =
@@ -33,6 +35,7 @@ type Name =
   | 'settle'
   | 'fail'
   | 'release'
+  | 'reportUsage'
   | 'begin'
   | 'ready'
   | 'signals'
@@ -251,6 +254,10 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       orStale(apply(find(args.id), { type: 'release', fence: args.fence, ended: args.ended }))
       return null
     },
+    reportUsage(args: Pick<C.SettleArgs, 'id' | 'fence' | 'run'>): boolean {
+      find(args.id).late.push(args.run)
+      return true
+    },
     ready: heads,
     signals: () => signals,
     list: (args: C.RosterArgs): C.RosterPage => {
@@ -286,6 +293,7 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       replies: [],
       failures: [],
       runs: [],
+      late: [],
     }
     items.set(row.id, row)
     promote(lane)

@@ -8,7 +8,7 @@ import type { GatewayState, TurnReply, TurnRequest, Turns } from '../../src/turn
 
 export interface RunningTurn {
   readonly request: TurnRequest
-  reply(text: string): void
+  reply(text: string, usage?: TurnReply['usage']): void
   fail(error: unknown): void
 }
 
@@ -46,10 +46,10 @@ export function createScriptedTurns(): ScriptedTurns {
     const turn = {
       request,
       ended: promise,
-      reply(text: string) {
+      reply(text: string, usage: TurnReply['usage'] = null) {
         answers.set(turnKey, text)
         running.delete(turnKey)
-        resolve({ text, usage: null })
+        resolve({ text, usage })
       },
       fail(error: unknown) {
         running.delete(turnKey)

@@ -6,7 +6,7 @@ import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { splitText } from '../lib/text.js'
 import type { Item } from './lanes.js'
-import { countRun } from './usage.js'
+import { countLate, countRun } from './usage.js'
 
 /** UTF-16 units per kept part: at three bytes each this stays below the 1 MiB a document may hold. */
 const PART_CHARS = 250_000
@@ -66,6 +66,15 @@ export async function completeRun(
   }
   await ctx.db.patch(run._id, ended)
   await countRun(ctx, { ...run, ...ended }, ended.usage)
+}
+
+/** What an attempt used, told after its end by whoever had lost it. @returns false where it is known already, or not told */
+export async function reportLate(ctx: MutationCtx, item: Item, fence: number, report: RunReport): Promise<boolean> {
+  const run = await findRun(ctx, { ...item, fence })
+  if (!run || run.outcome === 'open' || run.usage !== null || report.usage === null) return false
+  await ctx.db.patch(run._id, { usage: report.usage })
+  await countLate(ctx, run, report.usage)
+  return true
 }
 
 /** Keeps the whole text of a reply that its thread did not get in full. */

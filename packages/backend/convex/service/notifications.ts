@@ -8,6 +8,7 @@ import { checkInteger } from '../lib/text.js'
 import { SYSTEM } from '../model/actors.js'
 import { claimItems } from '../model/claim.js'
 import { DEAD_STATES, listItems, readyHeads, traceItem } from '../model/queue.js'
+import { reportLate } from '../model/runs.js'
 import { failItem, redriveItem, releaseItem, settleItem } from '../model/settle.js'
 import { activeRuntime, getSignals } from '../model/signals.js'
 import {
@@ -65,6 +66,19 @@ export const fail = serviceMutation({
   args: vFail,
   returns: vFailResult,
   handler: async (ctx, { id, ...failure }) => await failItem(ctx, await getOwned(ctx, ctx.accountId, 'deliveries', id), failure),
+})
+
+/**
+ * What a turn used, told after its claim was lost: settle and fail refuse a stale fence, but the tokens are spent. Counts once for
+ * each attempt; changes nothing else. Answers whether it was counted.
+ */
+export const reportUsage = serviceMutation({
+  args: { id: v.string(), fence: v.number(), run: vSettle.run },
+  returns: v.boolean(),
+  handler: async (ctx, { id, fence, run }) => {
+    const item = await getOwned(ctx, ctx.accountId, 'deliveries', id)
+    return await reportLate(ctx, item, fence, run)
+  },
 })
 
 export const release = serviceMutation({
