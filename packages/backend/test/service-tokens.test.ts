@@ -48,7 +48,9 @@ onEachEngine('rotating a token', (open) => {
     const world = await createWorld(await open())
     const { accountId } = world
     const short = await world.ada.action(api.serviceTokens.create, { accountId, name: 'short', expiresInDays: 1 })
+    const end = world.backend.now() + DAY
     const fresh = await rotate(world, 7, { tokenId: short.tokenId, expiresInDays: 3 })
+    expect((await list(world)).find(({ id }) => id === short.tokenId)).toMatchObject({ expiresAt: end })
     await world.backend.advance(DAY)
     expect([await answer(world, short.token), await answer(world, fresh.token)]).toEqual(['TOKEN_REFUSED', 'accepted'])
     await world.backend.advance(2 * DAY)
