@@ -6,10 +6,12 @@ import type { MemberQueryCtx } from './lib/functions.js'
 import { memberMutation, memberQuery } from './lib/functions.js'
 import { refuse } from './lib/errors.js'
 import { getOwned } from './lib/owned.js'
-import { nullable, vAgentStatus, vBudgets, vPermissions } from './lib/validators.js'
+import { nullable, vAgentStatus, vBudgets, vPermissionChange, vPermissionOrigins, vPermissions } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { recordActivity } from './model/activity.js'
 import { removeAgent } from './model/agentRemoval.js'
+import { getAccount } from './model/accounts.js'
+import { permissionOrigins } from './model/permissions.js'
 import { saysOverBudget } from './model/budgets.js'
 import { createAgent, getProfile, setPaused, updateAgent } from './model/agents.js'
 import { agentStatus, findPresence } from './model/presence.js'
@@ -19,9 +21,12 @@ import { bump, getSignals } from './model/signals.js'
 
 const settings = {
   role: v.optional(v.string()),
+  /** A name of the dashboard's icon set: lower-case letters, digits and hyphens. */
+  icon: v.optional(nullable(v.string())),
   model: v.optional(nullable(v.string())),
   heartbeatMinutes: v.optional(v.number()),
-  permissions: v.optional(vPermissions.partial()),
+  /** The agent's own layer over the account's and the product's defaults; `null` takes an override back. */
+  permissions: v.optional(vPermissionChange),
   profile: v.optional(v.object({ soul: v.optional(v.string()), identity: v.optional(v.string()), user: v.optional(v.string()) })),
 }
 const agentFields = {
@@ -29,6 +34,7 @@ const agentFields = {
   slug: v.string(),
   name: v.string(),
   role: v.string(),
+  icon: nullable(v.string()),
   model: nullable(v.string()),
   heartbeatMinutes: v.number(),
   paused: v.boolean(),
@@ -44,9 +50,7 @@ export const create = memberMutation('admin')({
   args: { slug: v.string(), name: v.string(), ...settings },
   returns: v.id('agents'),
   handler: async (ctx, fields) => {
-    const account = await ctx.db.get(ctx.accountId)
-    if (!account) return refuse('NOT_FOUND', 'The account is gone.')
-    return await createAgent(ctx, account, userActor(ctx.member), fields)
+    return await createAgent(ctx, await getAccount(ctx, ctx.accountId), userActor(ctx.member), fields)
   },
 })
 
@@ -54,7 +58,8 @@ export const update = memberMutation('admin')({
   args: { agentId: v.id('agents'), slug: v.optional(v.string()), name: v.optional(v.string()), ...settings },
   returns: v.null(),
   handler: async (ctx, { agentId, ...fields }) => {
-    await updateAgent(ctx, await getOwned(ctx, ctx.accountId, 'agents', agentId), userActor(ctx.member), fields)
+    const [account, agent] = await Promise.all([getAccount(ctx, ctx.accountId), getOwned(ctx, ctx.accountId, 'agents', agentId)])
+    await updateAgent(ctx, account, agent, userActor(ctx.member), fields)
     return null
   },
 })
@@ -84,13 +89,15 @@ export const list = memberQuery('member')({
 
 export const get = memberQuery('member')({
   args: { agentId: v.id('agents') },
-  returns: v.object({ ...agentFields, profile: vProfile }),
+  returns: v.object({ ...agentFields, permissionsFrom: vPermissionOrigins, budgets: vBudgets, profile: vProfile }),
   handler: async (ctx, { agentId }) => {
+    const account = await getAccount(ctx, ctx.accountId)
     const agent = await getOwned(ctx, ctx.accountId, 'agents', agentId)
     const [line] = await withStatus(ctx, [agent])
     if (!line) return refuse('NOT_FOUND', 'The agent is gone.')
     const { soul, identity, user } = await getProfile(ctx, agent)
-    return { ...line, profile: { soul, identity, user } }
+    const permissionsFrom = permissionOrigins(account, agent.permissionOverrides)
+    return { ...line, permissionsFrom, budgets: agent.budgets, profile: { soul, identity, user } }
   },
 })
 
@@ -103,7 +110,7 @@ async function withStatus(ctx: MemberQueryCtx, agents: Doc<'agents'>[]) {
   const busy = new Set<Id<'agents'>>(claimed.map((item) => item.agentId))
   return await Promise.all(
     agents.map(async (agent) => {
-      const { _id: id, slug, name, role, model, heartbeatMinutes, paused, permissions } = agent
+      const { _id: id, slug, name, role, icon, model, heartbeatMinutes, paused, permissions } = agent
       const presence = await findPresence(ctx, ctx.accountId, id)
       const status = agentStatus({
         stored: presence?.status ?? 'offline',
@@ -112,7 +119,7 @@ async function withStatus(ctx: MemberQueryCtx, agents: Doc<'agents'>[]) {
         claimed: busy.has(id),
       })
       return {
-        ...{ id, slug, name, role, model, heartbeatMinutes, paused, permissions, status },
+        ...{ id, slug, name, role, icon, model, heartbeatMinutes, paused, permissions, status },
         lead: account?.leadAgentId === id,
         statusReason: presence && (status === 'error' || saysOverBudget(presence)) ? presence.reason : null,
       }
@@ -142,8 +149,7 @@ export const remove = memberMutation('admin')({
   args: { agentId: v.id('agents') },
   returns: v.null(),
   handler: async (ctx, { agentId }) => {
-    const account = await ctx.db.get(ctx.accountId)
-    if (!account) return refuse('NOT_FOUND', 'The account is gone.')
+    const account = await getAccount(ctx, ctx.accountId)
     await removeAgent(ctx, account, await getOwned(ctx, ctx.accountId, 'agents', agentId), userActor(ctx.member))
     return null
   },
@@ -154,16 +160,16 @@ export const setLead = memberMutation('admin')({
   args: { agentId: nullable(v.id('agents')) },
   returns: v.null(),
   handler: async (ctx, { agentId }) => {
-    const account = await ctx.db.get(ctx.accountId)
+    const account = await getAccount(ctx, ctx.accountId)
     const agent = agentId === null ? null : await getOwned(ctx, ctx.accountId, 'agents', agentId)
-    if (account?.leadAgentId === agentId) return null
+    if (account.leadAgentId === agentId) return null
     await ctx.db.patch(ctx.accountId, { leadAgentId: agentId })
     await bump(ctx, ctx.accountId, 'rosterVersion')
     await recordActivity(ctx, ctx.accountId, {
       type: 'account_updated',
       actor: userActor(ctx.member),
       targetId: ctx.accountId,
-      targetName: account?.name ?? '',
+      targetName: account.name,
       detail: agent ? `lead: ${agent.slug}` : 'no lead',
     })
     return null

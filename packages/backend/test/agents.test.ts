@@ -2,6 +2,8 @@
 import { errorCode } from '@mission-control/shared/errors'
 import { expect, it } from 'vitest'
 import { api, internal } from '../convex/_generated/api.js'
+import type { TableNames } from '../convex/_generated/dataModel.js'
+import schema from '../convex/schema.js'
 import { onEachEngine } from './harness/engines.ts'
 import type { World } from './harness/world.ts'
 import { createWorld } from './harness/world.ts'
@@ -32,29 +34,96 @@ onEachEngine('the roster', (open) => {
     expect(second.cursor).toBeNull()
   })
 
-  it('moves its version exactly when the runtime has something to do', async () => {
+  it('moves its version exactly when the runtime has something to do, for every mutation of agents and accounts', async () => {
     const world = await createWorld(await open())
     const { accountId, engineer: agentId } = world
-    const steps: [string, () => Promise<unknown>, number][] = [
-      ['a change', () => world.ada.mutation(api.agents.update, { accountId, agentId, model: 'm1' }), 1],
-      ['the same again', () => world.ada.mutation(api.agents.update, { accountId, agentId, model: 'm1', role: '' }), 0],
-      ['a profile', () => world.ada.mutation(api.agents.update, { accountId, agentId, profile: { soul: 'Be kind.' } }), 1],
-      ['the same profile', () => world.ada.mutation(api.agents.update, { accountId, agentId, profile: { soul: 'Be kind.' } }), 0],
-      ['a lead', () => world.ada.mutation(api.agents.setLead, { accountId, agentId }), 1],
-      ['the same lead', () => world.ada.mutation(api.agents.setLead, { accountId, agentId }), 0],
-      ['a pause', () => world.ada.mutation(api.agents.pause, { accountId, agentId }), 1],
-      ['a second pause', () => world.ada.mutation(api.agents.pause, { accountId, agentId }), 0],
-      ['a resume', () => world.ada.mutation(api.agents.resume, { accountId, agentId }), 1],
-      ['a heartbeat', () => report(world, 'online'), 0],
-      ['a message', () => world.post('@engineer go'), 0],
-      ['a new agent', () => world.ada.mutation(api.agents.create, { accountId, slug: 'third', name: 'Third' }), 1],
-      ['a removal', () => world.ada.mutation(api.agents.remove, { accountId, agentId }), 1],
+    const update = (fields: object) => world.ada.mutation(api.agents.update, { accountId, agentId, ...fields })
+    const defaults = (permissionDefaults: object) =>
+      world.ada.mutation(api.accounts.setPermissionDefaults, { accountId, permissionDefaults })
+    const caps = { turnsPerHour: 10, tokensPerDay: null, microUsdPerDay: null }
+    const retention = { deliveriesDays: 9, activitiesDays: 99, notificationsDays: 9 }
+    const steps: [what: string, mutation: string, step: () => Promise<unknown>, moves: number][] = [
+      ['a model', 'agents:update', () => update({ model: 'm1' }), 1],
+      ['the same again', 'agents:update', () => update({ model: 'm1', role: '' }), 0],
+      ['a role, which stands in the workspace', 'agents:update', () => update({ role: 'Builds' }), 1],
+      ['a name', 'agents:update', () => update({ name: 'Ada Lovelace' }), 1],
+      ['an interval', 'agents:update', () => update({ heartbeatMinutes: 5 }), 1],
+      ['a slug', 'agents:update', () => update({ slug: 'builder' }), 1],
+      ['an icon', 'agents:update', () => update({ icon: 'hammer' }), 0],
+      ['a profile', 'agents:update', () => update({ profile: { soul: 'Be kind.' } }), 1],
+      ['the same profile', 'agents:update', () => update({ profile: { soul: 'Be kind.' } }), 0],
+      ['a permission', 'agents:update', () => update({ permissions: { canReview: true } }), 1],
+      ['an override that changes nothing', 'agents:update', () => update({ permissions: { canCreateDocuments: true } }), 0],
+      ['an override taken back', 'agents:update', () => update({ permissions: { canReview: null } }), 1],
+      ['account defaults', 'accounts:setPermissionDefaults', () => defaults({ canReview: true }), 1],
+      ['the same defaults', 'accounts:setPermissionDefaults', () => defaults({ canReview: true }), 0],
+      [
+        'defaults that change no agent',
+        'accounts:setPermissionDefaults',
+        () => defaults({ canReview: true, canMarkDone: false }),
+        0,
+      ],
+      [
+        'caps of an agent',
+        'agents:setBudgets',
+        () => world.ada.mutation(api.agents.setBudgets, { accountId, agentId, budgets: caps }),
+        0,
+      ],
+      ['caps', 'accounts:setBudgets', () => world.ada.mutation(api.accounts.setBudgets, { accountId, budgets: caps }), 0],
+      ['retention', 'accounts:setRetention', () => world.ada.mutation(api.accounts.setRetention, { accountId, retention }), 0],
+      ['a new account name', 'accounts:update', () => world.ada.mutation(api.accounts.update, { accountId, name: 'Acme 2' }), 0],
+      [
+        'an account pause',
+        'accounts:setPaused',
+        () => world.ada.mutation(api.accounts.setPaused, { accountId, paused: true }),
+        0,
+      ],
+      ['a command', 'accounts:setCommand', () => world.ada.mutation(api.accounts.setCommand, { accountId, command: 'drain' }), 0],
+      ['another account', 'accounts:create', () => world.ada.mutation(api.accounts.create, { name: 'Second' }), 0],
+      ['a lead', 'agents:setLead', () => world.ada.mutation(api.agents.setLead, { accountId, agentId }), 1],
+      ['the same lead', 'agents:setLead', () => world.ada.mutation(api.agents.setLead, { accountId, agentId }), 0],
+      ['a pause', 'agents:pause', () => world.ada.mutation(api.agents.pause, { accountId, agentId }), 1],
+      ['a second pause', 'agents:pause', () => world.ada.mutation(api.agents.pause, { accountId, agentId }), 0],
+      ['a resume', 'agents:resume', () => world.ada.mutation(api.agents.resume, { accountId, agentId }), 1],
+      ['a second resume', 'agents:resume', () => world.ada.mutation(api.agents.resume, { accountId, agentId }), 0],
+      ['a heartbeat', 'service', () => report(world, 'online'), 0],
+      ['a message', 'service', () => world.post('@qa go'), 0],
+      [
+        'a new agent',
+        'agents:create',
+        () => world.ada.mutation(api.agents.create, { accountId, slug: 'third', name: 'Third' }),
+        1,
+      ],
+      ['a removal', 'agents:remove', () => world.ada.mutation(api.agents.remove, { accountId, agentId }), 1],
     ]
-    for (const [what, step, moves] of steps) {
+    for (const [what, , step, moves] of steps) {
       const before = await rosterVersion(world)
       await step()
       expect([what, (await rosterVersion(world)) - before]).toEqual([what, moves])
     }
+    const mutations = (name: string, module: object) =>
+      Object.entries(module).flatMap(([key, fn]) =>
+        (fn as { isMutation?: boolean; isPublic?: boolean }).isMutation && (fn as { isPublic?: boolean }).isPublic
+          ? [`${name}:${key}`]
+          : [],
+      )
+    // After a deletion there is no token left to read the version with.
+    const tried = new Set([...steps.map(([, mutation]) => mutation), 'accounts:remove'])
+    const all = [
+      ...mutations('agents', await import('../convex/agents.js')),
+      ...mutations('accounts', await import('../convex/accounts.js')),
+    ]
+    expect(all.filter((mutation) => !tried.has(mutation))).toEqual([])
+  })
+
+  it('says what each agent may do', async () => {
+    const world = await createWorld(await open())
+    const { accountId, engineer: agentId } = world
+    await world.ada.mutation(api.agents.update, { accountId, agentId, permissions: { canMarkDone: true } })
+    expect((await roster(world)).agents.map(({ slug, permissions }) => [slug, permissions.canMarkDone])).toEqual([
+      ['engineer', true],
+      ['qa', false],
+    ])
   })
 
   it('changes a profile hash exactly with the profile', async () => {
@@ -79,6 +148,70 @@ onEachEngine('the roster', (open) => {
     expect([await create('main'), await create('No Slug'), await create('qa')]).toEqual(['INVALID', 'INVALID', 'CONFLICT'])
     await world.backend.run((ctx) => ctx.db.patch(world.accountId, { agentLimit: 2 }))
     expect(await create('third')).toBe('LIMIT')
+  })
+})
+
+onEachEngine('what an agent may do', (open) => {
+  const permissionsOf = async (world: World) => {
+    const agent = await world.ada.query(api.agents.get, { accountId: world.accountId, agentId: world.engineer })
+    return { value: agent.permissions, from: agent.permissionsFrom }
+  }
+
+  it('is the default, over it the account, over it the agent, and says which', async () => {
+    const world = await createWorld(await open())
+    const { accountId, engineer: agentId } = world
+    const update = (permissions: object) => world.ada.mutation(api.agents.update, { accountId, agentId, permissions })
+    const defaults = (permissionDefaults: object) =>
+      world.ada.mutation(api.accounts.setPermissionDefaults, { accountId, permissionDefaults })
+    expect(await permissionsOf(world)).toMatchObject({ value: { canReview: false }, from: { canReview: 'default' } })
+    await defaults({ canReview: true, canCreateTasks: true })
+    expect(await permissionsOf(world)).toMatchObject({ value: { canReview: true }, from: { canReview: 'account' } })
+    await update({ canReview: false })
+    expect(await permissionsOf(world)).toMatchObject({
+      value: { canReview: false, canCreateTasks: true, canModifyTaskStatus: true },
+      from: { canReview: 'agent', canCreateTasks: 'account', canModifyTaskStatus: 'default' },
+    })
+    await defaults({ canReview: true })
+    expect(await permissionsOf(world)).toMatchObject({
+      value: { canReview: false, canCreateTasks: false },
+      from: { canReview: 'agent', canCreateTasks: 'default' },
+    })
+    await update({ canReview: null })
+    expect(await permissionsOf(world)).toMatchObject({ value: { canReview: true }, from: { canReview: 'account' } })
+  })
+
+  it('follows the account for an agent made after its defaults were set, and keeps the layers of its creation', async () => {
+    const world = await createWorld(await open())
+    const { accountId } = world
+    await world.ada.mutation(api.accounts.setPermissionDefaults, { accountId, permissionDefaults: { canMarkDone: true } })
+    const permissions = { canReview: true, canCreateTasks: null }
+    const agentId = await world.ada.mutation(api.agents.create, { accountId, slug: 'third', name: 'Third', permissions })
+    const agent = await world.ada.query(api.agents.get, { accountId, agentId })
+    expect(agent.permissions).toMatchObject({ canMarkDone: true, canReview: true, canCreateTasks: false })
+    expect(agent.permissionsFrom).toMatchObject({ canMarkDone: 'account', canReview: 'agent', canCreateTasks: 'default' })
+  })
+})
+
+onEachEngine('an icon', (open) => {
+  it('is a short name or none', async () => {
+    const world = await createWorld(await open())
+    const { accountId, engineer: agentId } = world
+    const update = (icon: string | null) => world.ada.mutation(api.agents.update, { accountId, agentId, icon }).catch(errorCode)
+    const icon = async () => (await world.ada.query(api.agents.get, { accountId, agentId })).icon
+    expect(await icon()).toBeNull()
+    expect(await update('test-tube-2')).toBeNull()
+    expect(await icon()).toBe('test-tube-2')
+    for (const bad of ['', 'Hammer', 'a b', '<svg>', 'x'.repeat(41)]) expect([bad, await update(bad)]).toEqual([bad, 'INVALID'])
+    expect(await update(null)).toBeNull()
+    expect(await icon()).toBeNull()
+    const id = await world.ada.mutation(api.agents.create, { accountId, slug: 'third', name: 'Third', icon: 'bot' })
+    const agents = await world.ada.query(api.agents.list, { accountId })
+    expect(agents.map((agent) => [agent.slug, agent.icon])).toEqual([
+      ['engineer', null],
+      ['qa', null],
+      ['third', 'bot'],
+    ])
+    expect(agents.at(-1)?.id).toBe(id)
   })
 })
 
@@ -172,6 +305,28 @@ onEachEngine('a removed agent', (open) => {
     expect((await roster(world)).agents.map(({ slug }) => slug)).toEqual(['qa'])
     await world.post('anybody?')
     expect(await world.ready()).toEqual([])
+  })
+
+  it('leaves no row that names it but what it did, what it cost and what it was told', async () => {
+    const world = await createWorld(await open())
+    const { accountId, taskId, engineer: agentId } = world
+    await world.ada.mutation(api.agents.setLead, { accountId, agentId })
+    await world.ada.mutation(api.tasks.assign, { accountId, taskId, assignees: [{ type: 'agent', id: agentId }] })
+    await world.settle(await world.claimOne(), 'On it, @cy.')
+    const running = await world.claimOne()
+    await world.ada.mutation(api.agents.remove, { accountId, agentId })
+    expect(await world.checkIn([running])).toMatchObject({ stop: [running.id] })
+    await world.settle(running, 'late')
+    await world.backend.finishScheduled()
+    const naming = await world.backend.run(async (ctx) => {
+      const tables = Object.keys(schema.tables) as TableNames[]
+      const rows = await Promise.all(tables.map(async (table) => [table, await ctx.db.query(table).collect()] as const))
+      return rows.filter(([, all]) => JSON.stringify(all).includes(agentId)).map(([table]) => table)
+    })
+    // Lanes and deliveries are closed and go with retention.
+    expect(naming.sort()).toEqual(['activities', 'agentRuns', 'deliveries', 'lanes', 'messages', 'usage'])
+    expect((await world.ada.query(api.accounts.get, { accountId })).leadAgentId).toBeNull()
+    expect(await world.lane(agentId)).toMatchObject({ closed: 'agent_deleted', activeId: null })
   })
 
   it('leaves a task in progress blocked, with the reason', async () => {

@@ -144,3 +144,14 @@ export const ACTIVITY_TYPES = [
   'delivery_stopped',
 ] as const
 export type ActivityType = (typeof ACTIVITY_TYPES)[number]
+
+/** What an agent may be allowed to do. */
+export const PERMISSIONS = [
+  'canCreateTasks',
+  'canModifyTaskStatus',
+  'canCreateDocuments',
+  'canRequestResponses',
+  'canReview',
+  'canMarkDone',
+] as const
+export type Permission = (typeof PERMISSIONS)[number]

@@ -5,7 +5,7 @@
  * `TOKEN_REFUSED`. All ids are strings. Times named `...At` are the backend's clock in ms since the epoch and are only ever shown or
  * sent back, never compared with the runtime's clock; times named `...Ms` are durations.
  */
-import type { AgentStatus, DeliveryState, DeliveryType, RuntimeCommand, RuntimeStatus, TaskStatus } from './enums.ts'
+import type { AgentStatus, DeliveryState, DeliveryType, Permission, RuntimeCommand, RuntimeStatus, TaskStatus } from './enums.ts'
 import type { FailureClass } from './lanes/events.ts'
 
 export interface ServiceCaller {
@@ -256,6 +256,8 @@ export interface RosterEntry {
   paused: boolean
   model: string | null
   lead: boolean
+  /** Enforced by the backend; here so that an agent is told what it may do. */
+  permissions: Record<Permission, boolean>
   /** Changes exactly when `service/agents:profiles` would answer something else. */
   profileHash: string
   /** The newest heartbeat slot that began or left a receipt, or `null`. */

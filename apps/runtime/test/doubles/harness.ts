@@ -24,6 +24,10 @@ export const rosterEntry = (slug: string, patch: Partial<RosterEntry> = {}): Ros
   sessionKey: `agent:${slug}:acct1`,
   heartbeatMinutes: 15,
   paused: false,
+  permissions: {
+    ...{ canCreateTasks: false, canModifyTaskStatus: true, canCreateDocuments: true },
+    ...{ canRequestResponses: true, canReview: false, canMarkDone: false },
+  },
   model: null,
   lead: false,
   profileHash: 'h1',

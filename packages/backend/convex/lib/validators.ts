@@ -1,5 +1,5 @@
 /** Convex validators derived from the const arrays of packages/shared, so that a state is named once. */
-import type { VLiteral, VUnion } from 'convex/values'
+import type { Validator, VLiteral, VUnion } from 'convex/values'
 import { v } from 'convex/values'
 import * as enums from '@mission-control/shared/enums'
 
@@ -31,14 +31,15 @@ export const vUsagePeriod = oneOf(enums.USAGE_PERIODS)
 /** Who can be assigned, subscribed or mentioned. */
 export const vPartyType = oneOf(enums.PARTY_TYPES)
 
-export const vPermissions = v.object({
-  canCreateTasks: v.boolean(),
-  canModifyTaskStatus: v.boolean(),
-  canCreateDocuments: v.boolean(),
-  canRequestResponses: v.boolean(),
-  canReview: v.boolean(),
-  canMarkDone: v.boolean(),
-})
+/** One field of this type per permission. */
+const perPermission = <T extends Validator<unknown, 'required' | 'optional', string>>(field: T) =>
+  Object.fromEntries(enums.PERMISSIONS.map((name) => [name, field])) as Record<enums.Permission, T>
+
+export const vPermissions = v.object(perPermission(v.boolean()))
+/** Changes of a layer: `null` takes an override back. */
+export const vPermissionChange = v.object(perPermission(v.optional(nullable(v.boolean()))))
+/** Which layer an effective permission comes from. */
+export const vPermissionOrigins = v.object(perPermission(oneOf(['default', 'account', 'agent'])))
 
 /** Somebody who can be assigned, subscribed, mentioned or notified. */
 export const vParty = v.object({ type: vPartyType, id: v.string() })

@@ -7,7 +7,7 @@ import { localDays } from '../lib/localDays.js'
 import { checkText } from '../lib/text.js'
 import type { Actor } from './actors.js'
 import { recordActivity } from './activity.js'
-import { effectivePermissions } from './agents.js'
+import { effectivePermissions } from './permissions.js'
 import { bump } from './signals.js'
 
 type Account = Doc<'accounts'>

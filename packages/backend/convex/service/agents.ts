@@ -24,10 +24,10 @@ export const list = serviceQuery({
       .paginate({ cursor, numItems: limit })
     const agents = await Promise.all(
       page.page.map(async (agent) => {
-        const { _id: id, slug, name, role, heartbeatMinutes, paused, model, profileHash } = agent
+        const { _id: id, slug, name, role, heartbeatMinutes, paused, permissions, model, profileHash } = agent
         const presence = await findPresence(ctx, accountId, id)
         return {
-          ...{ id, slug, name, role, heartbeatMinutes, paused, model, profileHash },
+          ...{ id, slug, name, role, heartbeatMinutes, paused, permissions, model, profileHash },
           sessionKey: sessionKey({ slug, accountId, taskId: null, generation: 1 }),
           lead: account?.leadAgentId === id,
           lastHeartbeatSlot: presence?.lastHeartbeatSlot ?? null,
