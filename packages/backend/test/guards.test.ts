@@ -48,6 +48,18 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'deliveries:redrive': 'member',
   'deliveries:runs': 'member',
   'deliveries:stop': 'member',
+  'documents:create': 'member',
+  'documents:createFolder': 'member',
+  'documents:get': 'member',
+  'documents:getVersion': 'member',
+  'documents:list': 'member',
+  'documents:move': 'member',
+  'documents:purge': 'admin',
+  'documents:remove': 'member',
+  'documents:restore': 'member',
+  'documents:update': 'member',
+  'documents:versions': 'member',
+  'documents:write': 'member',
   'invitations:accept': 'user',
   'invitations:create': 'admin',
   'invitations:list': 'admin',
@@ -262,6 +274,7 @@ async function idsOf(world: World): Promise<Ids> {
   const { invitationId } = await ada.action(api.invitations.create, { accountId, email: 'di@example.org', role: 'member' })
   const [notice] = await world.noticesOf('ada')
   const [head] = await world.ready()
+  const documentId = await ada.mutation(api.documents.create, { accountId, title: 'alpha secret', content: 'alpha secret' })
   const page = await ada.query(api.messages.list, { accountId, taskId, paginationOpts: { numItems: 1, cursor: null } })
   const byTable: Record<string, string> = {
     accounts: accountId,
@@ -273,6 +286,7 @@ async function idsOf(world: World): Promise<Ids> {
     messages: page.page[0]?.id ?? '',
     notifications: notice?.id ?? '',
     deliveries: head?.id ?? '',
+    documents: documentId,
   }
   const byName = {
     accountId,

@@ -21,6 +21,9 @@ export const nameKey = (name: string): string => name.trim().replace(/\s+/g, ' '
 
 const encoder = new TextEncoder()
 
+/** Bytes of the text as UTF-8. */
+export const utf8Bytes = (text: string): number => encoder.encode(text).length
+
 /** Bytes of the value as JSON. */
 export const jsonBytes = (value: unknown): number => encoder.encode(JSON.stringify(value)).length
 

@@ -22,9 +22,12 @@ export const documentTables = {
     authorId: v.string(),
     authorName: v.string(),
     updatedAt: v.number(),
+    /** Names the removal: no two of an account have the same, and all that went with a folder have the folder's. */
     deletedAt: nullable(v.number()),
   })
     .index('by_account_parent', ['accountId', 'deletedAt', 'parentId', 'titleKey'])
+    // Folders of a folder, however many documents are beside them.
+    .index('by_account_kind_parent', ['accountId', 'deletedAt', 'kind', 'parentId'])
     .index('by_account_task', ['accountId', 'deletedAt', 'taskId', 'updatedAt'])
     .index('by_account_type', ['accountId', 'deletedAt', 'type', 'updatedAt'])
     .index('by_account_updated', ['accountId', 'deletedAt', 'updatedAt'])
