@@ -439,5 +439,14 @@ describe('the long texts of tasks', () => {
       expect(new Set(await list(world, { status: 'inbox' }, 100)).size).toBe(61)
       expect(new Set(await list(world, { label: 'long' }, 100)).size).toBe(60)
     })
+
+    it('and keep no agent from its heartbeat', async () => {
+      const world = await createWorld(await open())
+      const [description, assignees] = ['漢'.repeat(LIMITS.descriptionChars), [party(world.engineer)]]
+      for (let n = 0; n < 60; n++) await create(world, { title: `Long ${n}`, description, assignees })
+      const slot = { epoch: world.epoch, agentId: world.engineer, slot: world.backend.now() }
+      const begun = await world.backend.mutation(api.service.heartbeats.begin, { ...world.service, ...slot })
+      expect(begun).toEqual({ skip: 'lane_busy' })
+    })
   })
 })

@@ -3,6 +3,7 @@ import { LIMITS } from '@mission-control/shared/limits'
 import type { HeartbeatContext, HeartbeatResult } from '@mission-control/shared/service-contract'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx, QueryCtx } from '../_generated/server.js'
+import { byteBudget, takeWithin } from '../lib/budget.js'
 import { now } from '../lib/clock.js'
 import { findOwned } from '../lib/owned.js'
 import { cutToBytes } from '../lib/text.js'
@@ -113,11 +114,17 @@ const isOutdated = ({ heartbeatMinutes }: Doc<'agents'>, slot: number, at: numbe
 /** In progress before assigned, then by priority, then oldest first. */
 async function workTasks(ctx: MutationCtx, agent: Doc<'agents'>): Promise<Doc<'tasks'>[]> {
   const rows = await openWork(ctx, agent, LIMITS.pageSize)
-  const tasks = await Promise.all(rows.map((row) => ctx.db.get(row.taskId)))
+  // Those in progress come first: of very long texts the others are left out.
+  const { rows: tasks } = await takeWithin(tasksOf(ctx, rows), LIMITS.pageSize, byteBudget())
   const rank = (task: Doc<'tasks'>) => (task.status === 'in_progress' ? 0 : 1)
-  return tasks
-    .filter((task) => task !== null)
-    .sort((a, b) => rank(a) - rank(b) || a.priority - b.priority || a._creationTime - b._creationTime)
+  return tasks.sort((a, b) => rank(a) - rank(b) || a.priority - b.priority || a._creationTime - b._creationTime)
+}
+
+async function* tasksOf(ctx: MutationCtx, rows: readonly Doc<'assignments'>[]): AsyncGenerator<Doc<'tasks'>> {
+  for (const row of rows) {
+    const task = await ctx.db.get(row.taskId)
+    if (task) yield task
+  }
 }
 
 async function heartbeatContext(ctx: MutationCtx, agent: Doc<'agents'>, tasks: Doc<'tasks'>[]): Promise<HeartbeatContext> {
