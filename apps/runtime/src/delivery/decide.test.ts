@@ -56,6 +56,26 @@ describe('what to claim, and when', () => {
     expect(pauses.at(-1)).toBe(FRUITLESS_CAP_MS)
   })
 
+  it('looks at what waits for hours (over budget) once a minute, claims others meanwhile, and is there when it is due', () => {
+    const hours = 5 * 3_600_000
+    let state = play([{ type: 'ready', heads: heads('a') }])
+    let now = 0
+    let asked = 0
+    while (now < hours) {
+      const claiming = reduce(state, { type: 'claiming', ids: ['a'] }, now)
+      state = reduce(claiming, { type: 'claimed', got: [], notDueInMs: hours - now }, now)
+      asked += 1
+      const action = next(state, now, 1)
+      if (action.type !== 'wait' || action.ms === null) throw new Error('must wait for a time')
+      now += action.ms
+    }
+    expect(asked).toBeLessThan(310)
+    expect(now).toBe(hours)
+    expect(next(state, now, 1)).toEqual({ type: 'claim', ids: ['a'] })
+    const other = reduce(state, { type: 'ready', heads: [{ id: 'b', dueAt: 0 }, ...heads('a')] }, now - 1)
+    expect(next(other, now - 1, 1)).toEqual({ type: 'claim', ids: ['b'] })
+  })
+
   it('forgets the pause when the backend reschedules the item', () => {
     const state = play([
       { type: 'ready', heads: heads('a') },
