@@ -7,11 +7,11 @@ import { getOwned } from './lib/owned.js'
 import { pageWithin } from './lib/paging.js'
 import { nullable, vDeliveryState, vDeliveryType, vRunOutcome, vUsage } from './lib/validators.js'
 import { userActor } from './model/actors.js'
-import { recordActivity } from './model/activity.js'
 import { listDead as deadItems, listParts, listRuns } from './model/deadLetters.js'
 import { findRun } from './model/runs.js'
 import { redriveItem } from './model/settle.js'
-import { sweep } from './model/sweep.js'
+import { stopTask } from './model/stop.js'
+import { readThreadState, vThreadState } from './model/threadState.js'
 
 /** The newest deliveries of a task with the times of their newest attempt, newest first. */
 export const forTask = memberQuery('member')({
@@ -62,20 +62,26 @@ export const forTask = memberQuery('member')({
   },
 })
 
-/** Ends everything that is under way for a task: what waits is skipped, what runs is aborted, and no late reply appears. */
+/**
+ * What each agent that was ever told of this thread is doing about it, and what of it it has been shown: typing and "seen by". All of
+ * it follows from the queue. Whether people are typing is known nowhere: nothing of this deployment records it.
+ */
+export const threadState = memberQuery('member')({
+  args: { taskId: v.id('tasks') },
+  returns: vThreadState,
+  handler: async (ctx, { taskId }) => {
+    const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
+    return await readThreadState(ctx, task)
+  },
+})
+
+/** What posting `/stop` does, without the line in the thread. */
 export const stop = memberMutation('member')({
   args: { taskId: v.id('tasks') },
   returns: v.null(),
   handler: async (ctx, { taskId }) => {
     const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
-    await sweep(ctx, { kind: 'stop', accountId: ctx.accountId, taskId: task._id })
-    await recordActivity(ctx, ctx.accountId, {
-      type: 'delivery_stopped',
-      actor: userActor(ctx.member),
-      targetId: task._id,
-      targetName: task.title,
-      taskId: task._id,
-    })
+    await stopTask(ctx, task, userActor(ctx.member))
     return null
   },
 })

@@ -2,14 +2,14 @@
 import { v } from 'convex/values'
 import { internalMutation } from './lib/functions.js'
 import { nullable, oneOf } from './lib/validators.js'
+import { fanOutStep, vFanOutStep } from './model/fanOut.js'
 import { tellAgentsStep } from './model/tell.js'
-import { fanOutStep } from './model/thread.js'
 
 export const message = internalMutation({
-  args: { messageId: v.id('messages'), cursor: v.object({ source: v.number(), after: v.string() }) },
+  args: vFanOutStep,
   returns: v.null(),
-  handler: async (ctx, { messageId, cursor }): Promise<null> => {
-    await fanOutStep(ctx, messageId, cursor)
+  handler: async (ctx, step): Promise<null> => {
+    await fanOutStep(ctx, step)
     return null
   },
 })

@@ -56,7 +56,13 @@ it('has generated code that is what the official CLI writes', { timeout: 120_000
 
 it('gives consumers real types of the user-facing functions, not any', () => {
   type Post = FunctionArgs<typeof api.messages.post>
-  expectTypeOf<Post>().branded.toEqualTypeOf<{ accountId: Id<'accounts'>; taskId: Id<'tasks'>; content: string }>()
+  expectTypeOf<Post>().branded.toEqualTypeOf<{
+    accountId: Id<'accounts'>
+    taskId: Id<'tasks'>
+    content: string
+    attachmentIds?: Id<'attachments'>[]
+    key?: string
+  }>()
   expectTypeOf<FunctionReturnType<typeof api.serviceTokens.create>>().toEqualTypeOf<{
     tokenId: Id<'serviceTokens'>
     token: string

@@ -14,6 +14,7 @@ import type { Caller } from './harness/backend.ts'
 import type { EmbeddedBackend } from './harness/embedded.ts'
 import { convexFolder, functionModules } from '../src/modules.ts'
 import { buildFunctions, openEmbedded } from './harness/embedded.ts'
+import { upload } from './harness/files.ts'
 import type { Ids, PublicFunction } from './harness/public-functions.ts'
 import { publicFunctions, sample, withoutValidators } from './harness/public-functions.ts'
 import type { World } from './harness/world.ts'
@@ -42,12 +43,17 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'agents:setBudgets': 'admin',
   'agents:setLead': 'admin',
   'agents:update': 'admin',
+  'attachments:register': 'member',
+  'attachments:remove': 'member',
+  'attachments:uploadUrl': 'member',
+  'attachments:url': 'member',
   'deliveries:forTask': 'member',
   'deliveries:keptReply': 'member',
   'deliveries:listDead': 'member',
   'deliveries:redrive': 'member',
   'deliveries:runs': 'member',
   'deliveries:stop': 'member',
+  'deliveries:threadState': 'member',
   'documents:create': 'member',
   'documents:createFolder': 'member',
   'documents:get': 'member',
@@ -73,8 +79,12 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'memberships:rename': 'member',
   'memberships:transferOwnership': 'owner',
   'memberships:updateRole': 'admin',
+  'messages:candidates': 'member',
+  'messages:edit': 'member',
+  'messages:get': 'member',
   'messages:list': 'member',
   'messages:post': 'member',
+  'messages:remove': 'member',
   'notifications:getPreferences': 'member',
   'notifications:list': 'member',
   'notifications:markAllRead': 'member',
@@ -92,6 +102,10 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'standup:byDate': 'member',
   'standup:latest': 'member',
   'standup:list': 'member',
+  'subscriptions:list': 'member',
+  'subscriptions:mine': 'member',
+  'subscriptions:subscribe': 'member',
+  'subscriptions:unsubscribe': 'member',
   'tasks:assign': 'member',
   'tasks:board': 'member',
   'tasks:create': 'member',
@@ -271,6 +285,9 @@ async function idsOf(world: World): Promise<Ids> {
   })
   await world.ada.mutation(api.tasks.assign, { accountId, taskId, assignees: [{ type: 'agent', id: engineer }] })
   await world.cy.mutation(api.messages.post, { accountId, taskId, content: '@qa alpha secret' })
+  const storageId = await upload(world.backend, 'alpha secret')
+  const file = { accountId, taskId, storageId, name: 'alpha secret.txt' }
+  const attachmentId = await world.cy.action(api.attachments.register, file)
   const { invitationId } = await ada.action(api.invitations.create, { accountId, email: 'di@example.org', role: 'member' })
   const [notice] = await world.noticesOf('ada')
   const [head] = await world.ready()
@@ -284,6 +301,8 @@ async function idsOf(world: World): Promise<Ids> {
     memberships: membershipId,
     invitations: invitationId,
     messages: page.page[0]?.id ?? '',
+    attachments: attachmentId,
+    _storage: storageId,
     notifications: notice?.id ?? '',
     deliveries: head?.id ?? '',
     documents: documentId,

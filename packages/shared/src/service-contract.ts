@@ -134,6 +134,8 @@ export interface ThreadMessage {
   id: string
   author: Author
   content: string
+  /** Files beside it, by name only: their contents are not part of a context. All three are as the uploader said. `size` in bytes. */
+  attachments: { name: string; contentType: string | null; size: number }[]
   createdAt: number
 }
 
@@ -254,10 +256,10 @@ export interface RosterEntry {
   sessionKey: string
   heartbeatMinutes: number
   paused: boolean
-  model: string | null
-  lead: boolean
   /** Enforced by the backend; here so that an agent is told what it may do. */
   permissions: Record<Permission, boolean>
+  model: string | null
+  lead: boolean
   /** Changes exactly when `service/agents:profiles` would answer something else. */
   profileHash: string
   /** The newest heartbeat slot that began or left a receipt, or `null`. */

@@ -79,9 +79,11 @@ function deliverySections({ context }: ClaimedItem, fence: string): string[] {
     ...(task && task.description !== '' ? [`## Task description\n${fenced(fence, 'description', task.description)}`] : []),
     ...(task?.blockedReason ? [`## Why the task is blocked\n${fenced(fence, 'reason', task.blockedReason)}`] : []),
     ...(thread.length > 0
-      ? [`## Thread so far\n${thread.map((entry) => fenced(fence, byline(entry), entry.content)).join('\n')}`]
+      ? [`## Thread so far\n${thread.map((entry) => fenced(fence, byline(entry), withFiles(entry.content, entry))).join('\n')}`]
       : []),
-    ...(body !== '' ? [`## To you\n${fenced(fence, message === null ? 'text' : byline(message), body)}`] : []),
+    ...(body !== ''
+      ? [`## To you\n${fenced(fence, message === null ? 'text' : byline(message), withFiles(body, message))}`]
+      : []),
   ]
 }
 
@@ -104,6 +106,15 @@ function heartbeatSections({ context }: ClaimedItem, fence: string): string[] {
 const byline = ({ author, createdAt }: ThreadMessage): string =>
   `${author.type} ${JSON.stringify(oneLine(author.name))} at ${new Date(createdAt).toISOString()}`
 
+/** Names are as their uploaders chose them: they stand inside the fence, on a line of their own. */
+function withFiles(text: string, message: ThreadMessage | null): string {
+  const files = (message?.attachments ?? []).map(
+    ({ name, contentType, size }) =>
+      `"${oneLine(name)}" (${contentType === null ? '' : `${oneLine(contentType)}, `}${size} bytes)`,
+  )
+  return files.length === 0 ? text : `${text}\n[attached: ${files.join(', ')}]`
+}
+
 const fenced = (fence: string, label: string, text: string): string => `<<<${fence} ${label}\n${text}\n${fence}>>>`
 
 /** The turn code, lengthened until no text contains the fence built from it. */
@@ -119,10 +130,15 @@ function untrustedTexts({ body, task, thread, message }: DeliveryContext): strin
     body,
     task?.description ?? '',
     task?.blockedReason ?? '',
-    ...(message ? [message.content, message.author.name] : []),
-    ...thread.flatMap((entry) => [entry.content, entry.author.name]),
+    ...[...(message ? [message] : []), ...thread].flatMap(textsOf),
   ]
 }
+
+const textsOf = ({ content, author, attachments }: ThreadMessage): string[] => [
+  content,
+  author.name,
+  ...attachments.flatMap(({ name, contentType }) => [name, contentType ?? '']),
+]
 
 /** Titles and names go into single lines of the header: a line break must not start a section of its own. */
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()

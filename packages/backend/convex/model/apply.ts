@@ -16,6 +16,7 @@ import type { Item, Lane } from './lanes.js'
 import { getLane, patchItem, policyOf } from './lanes.js'
 import { tellConfiguration, tellDead } from './notices.js'
 import { completeRun, startRun } from './runs.js'
+import { shownUntil } from './seen.js'
 
 export interface Attempt {
   /** What the runtime measured; `null` where it had no say. */
@@ -116,12 +117,10 @@ async function vacate(ctx: MutationCtx, item: Item): Promise<void> {
 /** What the lane's agent has seen once this turn is answered. A turn that showed no thread, as a heartbeat, adds nothing. */
 async function seenWith(ctx: MutationCtx, lane: Lane, item: Item): Promise<Partial<Pick<Lane, 'seenFrom' | 'seenAt'>>> {
   if (item.shownFrom === null) return {}
-  const message = item.messageId === null ? null : await ctx.db.get(item.messageId)
-  const shownUntil = Math.max(item._creationTime, message?._creationTime ?? 0)
   // A gap between what was seen and what is shown now: the older part is forgotten rather than the gap taken for seen.
   const overlaps = item.shownFrom <= lane.seenAt
   return {
     seenFrom: overlaps ? Math.min(lane.seenFrom, item.shownFrom) : item.shownFrom,
-    seenAt: Math.max(lane.seenAt, shownUntil),
+    seenAt: Math.max(lane.seenAt, await shownUntil(ctx, item)),
   }
 }

@@ -13,9 +13,11 @@ import { applyEvent } from './apply.js'
 import { beginTurn, mustReserve, OVER_BUDGET, overBudget, sayOver } from './budgets.js'
 import type { ItemRows } from './claimedItem.js'
 import { CLAIM_READ_CHARS, claimedItem } from './claimedItem.js'
+import { newestLeft } from './deletedMessage.js'
 import { HOLD_PAUSED } from './enqueue.js'
 import { isFinished } from './followUp.js'
 import type { Item } from './lanes.js'
+import { patchItem } from './lanes.js'
 
 /** Claims what can be claimed of the named items; the others are left out, skipped or parked, each by its rule. */
 export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids: readonly string[]): Promise<ClaimResult> {
@@ -28,13 +30,13 @@ export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids
       result.notDueInMs = 0
       break
     }
-    const item = await findOwned(ctx, runtime.accountId, 'deliveries', id)
-    if (item?.state !== 'ready') continue
-    if (item.dueAt > now()) {
-      result.notDueInMs = Math.min(result.notDueInMs ?? Number.POSITIVE_INFINITY, item.dueAt - now())
+    const named = await findOwned(ctx, runtime.accountId, 'deliveries', id)
+    if (named?.state !== 'ready') continue
+    if (named.dueAt > now()) {
+      result.notDueInMs = Math.min(result.notDueInMs ?? Number.POSITIVE_INFINITY, named.dueAt - now())
       continue
     }
-    const rows = await readRows(ctx, item)
+    const { item, rows } = await readRows(ctx, named)
     const { agent } = rows
     const obstacle = obstacleTo(item, rows)
     if (obstacle !== null || !agent) {
@@ -58,21 +60,35 @@ export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids
   return result
 }
 
-type Rows = { readonly [K in keyof ItemRows]: ItemRows[K] | null }
+type Rows = { readonly [K in keyof ItemRows]: ItemRows[K] | null } & {
+  /** What the item is about is deleted, and it stands for nothing else. */
+  readonly messageGone: boolean
+}
 
-async function readRows(ctx: MutationCtx, item: Item): Promise<Rows> {
+/** An update whose newest message is deleted is about the newest one left, if there is one. */
+async function readRows(ctx: MutationCtx, item: Item): Promise<{ item: Item; rows: Rows }> {
   const [agent, task, message] = await Promise.all([
     ctx.db.get(item.agentId),
     item.taskId === null ? null : ctx.db.get(item.taskId),
     item.messageId === null ? null : ctx.db.get(item.messageId),
   ])
-  return { agent, task, message }
+  const rows = { agent, task, message, messageGone: false }
+  if (!message || !isVoid(item, message)) return { item, rows }
+  const left = await newestLeft(ctx, item, message)
+  if (left === 'none') return { item, rows: { ...rows, messageGone: true } }
+  // Too much to read to be sure: it is told without the deleted text rather than not at all.
+  if (left === 'unknown') return { item, rows }
+  return { item: await patchItem(ctx, item, { messageId: left._id }), rows: { ...rows, message: left } }
 }
+
+/** A turn that may have been sent is not taken back by a deletion, and whoever asked hears that there was an answer. */
+const isVoid = (item: Item, message: Doc<'messages'>): boolean =>
+  message.deletedAt !== null && !item.turnOpen && item.type !== 'response'
 
 type Obstacle = { type: 'skip'; reason: string } | { type: 'hold'; hold: string } | null
 
 /** Why a ready item is not worth claiming, or must wait. Pure. */
-export function obstacleTo(item: Item, { agent, task, message }: Rows): Obstacle {
+export function obstacleTo(item: Item, { agent, task, message, messageGone }: Rows): Obstacle {
   if (!agent) return { type: 'skip', reason: 'agent_gone' }
   if (item.taskId !== null && !task) return { type: 'skip', reason: 'task_gone' }
   if (task?.status === 'archived') return { type: 'skip', reason: 'task_archived' }
@@ -81,6 +97,7 @@ export function obstacleTo(item: Item, { agent, task, message }: Rows): Obstacle
   if (item.type === 'thread_update' && !item.redriven && message && wasSeen(item, message)) {
     return { type: 'skip', reason: 'already_seen' }
   }
+  if (messageGone) return { type: 'skip', reason: 'message_deleted' }
   if (agent.paused) return { type: 'hold', hold: HOLD_PAUSED }
   return null
 }

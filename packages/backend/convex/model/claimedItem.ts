@@ -81,15 +81,16 @@ async function readThread(
     .withIndex('by_account_task', (q) => q.eq('accountId', item.accountId).eq('taskId', task._id).lte('_creationTime', until))
     .order('desc')
   const found: Doc<'messages'>[] = []
-  let chars = 0
+  let [read, chars] = [0, 0]
   let reached = from >= (message?._creationTime ?? until)
   for await (const row of rows) {
     reached ||= row._creationTime <= from
     if (row._id === message?._id) continue
-    found.push(row)
+    if (row.deletedAt === null) found.push(row)
+    read++
     chars += row.content.length
     if (reached && (found.length >= THREAD_MESSAGES || chars > THREAD_READ_CHARS)) break
-    if (found.length >= UNSEEN_READ_ROWS || chars > UNSEEN_READ_CHARS) return { rows: found, complete: reached }
+    if (read >= UNSEEN_READ_ROWS || chars > UNSEEN_READ_CHARS) return { rows: found, complete: reached }
   }
   return { rows: found, complete: true }
 }

@@ -6,7 +6,16 @@ import { cutToBytes, jsonBytes } from '../lib/text.js'
 import type { Item } from './lanes.js'
 
 /** Shares of the 64 kB, in bytes of JSON. What is left after these goes to the thread, newest message first. */
-const SHARES = { title: 1_000, body: 28_000, message: 4_000, description: 8_000, reason: 2_000, leftOut: 250, name: 400 }
+const SHARES = {
+  title: 1_000,
+  body: 28_000,
+  message: 4_000,
+  description: 8_000,
+  reason: 2_000,
+  leftOut: 250,
+  name: 400,
+  fileName: 250,
+}
 /** A message of the thread gets the largest of these with which all the item stands for fits. */
 const THREAD_SHARES = [4_000, 2_000, 1_000, 500, 250] as const
 const SMALLEST_SHARE = 250
@@ -14,6 +23,7 @@ const SMALLEST_SHARE = 250
 export const THREAD_MESSAGES = 20
 /** Id of the line that stands for messages that found no room. */
 const LEFT_OUT = 'left-out'
+const DELETED = '[This message was deleted.]'
 
 /** Messages before the item's own, newest first. */
 export interface Thread {
@@ -92,7 +102,7 @@ function takeWhileFits(lines: readonly ThreadMessage[], bytes: number): ThreadMe
 function leftOut(count: number, exact: boolean, createdAt: number): ThreadMessage {
   const messages = count === 1 ? '1 earlier message is' : `${count} earlier messages are`
   const content = `[${exact ? '' : 'more than '}${messages} left out: there is no room for them here]`
-  return { id: LEFT_OUT, author: { type: 'system', name: 'Mission Control' }, content, createdAt }
+  return { id: LEFT_OUT, author: { type: 'system', name: 'Mission Control' }, content, attachments: [], createdAt }
 }
 
 /** From this creation time on the context shows every message up to the item's newest. */
@@ -104,9 +114,17 @@ export function oldestShown(item: Item, { thread, message }: DeliveryContext): n
 const threadMessage = (row: Doc<'messages'>, maxBytes: number): ThreadMessage => ({
   id: row._id,
   author: { type: row.authorType, name: cutToBytes(row.authorName, SHARES.name) },
-  content: cutToBytes(row.content, maxBytes),
+  content: cutToBytes(contentOf(row), maxBytes),
+  attachments: row.attachments.map(({ name, contentType, size }) => ({
+    name: cutToBytes(name, SHARES.fileName),
+    contentType: contentType === null ? null : cutToBytes(contentType, SHARES.fileName),
+    size,
+  })),
   createdAt: row._creationTime,
 })
+
+/** Deleted ones are left out of threads; one that an item is about may be told of all the same, if it was sent or is an answer. */
+const contentOf = ({ content, deletedAt }: Doc<'messages'>): string => (deletedAt === null ? content : DELETED)
 
 function titleOf(item: Item, task: Doc<'tasks'> | null, message: Doc<'messages'> | null): string {
   const where = task ? `: ${task.title}` : ''
@@ -132,5 +150,5 @@ function titleOf(item: Item, task: Doc<'tasks'> | null, message: Doc<'messages'>
 }
 
 function bodyOf(item: Item, message: Doc<'messages'> | null): string {
-  return [item.note, message?.content].filter((text) => text !== null && text !== undefined).join('\n\n')
+  return [item.note, message && contentOf(message)].filter((text) => text !== null && text !== undefined).join('\n\n')
 }

@@ -8,7 +8,7 @@ import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import type { Item, Lane } from './lanes.js'
-import { ensureLane, getLane, patchItem, policyOf } from './lanes.js'
+import { ensureLane, findLane, getLane, patchItem, policyOf } from './lanes.js'
 import { tellTooDeep } from './notices.js'
 
 export interface NewDelivery {
@@ -92,6 +92,20 @@ async function absorb(ctx: MutationCtx, lane: Lane, delivery: NewDelivery): Prom
     unseenFrom: Math.min(tail.unseenFrom ?? added, added),
     committedAt: now(),
   })
+  return true
+}
+
+/**
+ * An edit names an agent whose update on this very message was never sent: that item becomes the mention, instead of a second one.
+ * @returns false if there is no such item
+ */
+export async function raiseToMention(ctx: MutationCtx, agent: Doc<'agents'>, message: Doc<'messages'>): Promise<boolean> {
+  const lane = await findLane(ctx, agent.accountId, agent._id, message.taskId)
+  const tail = lane === null || lane.tailId === null ? null : await ctx.db.get(lane.tailId)
+  if (tail?.type !== 'thread_update' || tail.messageId !== message._id || !canAbsorb(tail)) return false
+  // One that stands for earlier messages too stays what it is.
+  if (tail.unseenFrom !== message._creationTime) return false
+  await ctx.db.patch(tail._id, { type: 'mention' })
   return true
 }
 

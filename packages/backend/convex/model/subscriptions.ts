@@ -6,7 +6,7 @@ import type { Party } from './actors.js'
 
 type Task = Pick<Doc<'tasks'>, '_id' | 'accountId'>
 
-const find = (ctx: { db: QueryCtx['db'] }, task: Task, { type, id }: Party) =>
+export const findSubscription = (ctx: { db: QueryCtx['db'] }, task: Task, { type, id }: Party) =>
   ctx.db
     .query('subscriptions')
     .withIndex('by_account_task_type_subscriber', (q) =>
@@ -14,8 +14,9 @@ const find = (ctx: { db: QueryCtx['db'] }, task: Task, { type, id }: Party) =>
     )
     .unique()
 
-export async function subscribe(ctx: MutationCtx, task: Task, party: Party): Promise<void> {
-  if (await find(ctx, task, party)) return
+/** @returns false if it was so already */
+export async function subscribe(ctx: MutationCtx, task: Task, party: Party): Promise<boolean> {
+  if (await findSubscription(ctx, task, party)) return false
   const { type, id } = party
   await ctx.db.insert('subscriptions', {
     accountId: task.accountId,
@@ -23,11 +24,14 @@ export async function subscribe(ctx: MutationCtx, task: Task, party: Party): Pro
     subscriberType: type,
     subscriberId: id,
   })
+  return true
 }
 
-export async function unsubscribe(ctx: MutationCtx, task: Task, party: Party): Promise<void> {
-  const row = await find(ctx, task, party)
+/** @returns false if it was so already */
+export async function unsubscribe(ctx: MutationCtx, task: Task, party: Party): Promise<boolean> {
+  const row = await findSubscription(ctx, task, party)
   if (row) await ctx.db.delete(row._id)
+  return row !== null
 }
 
 /** The subscribers of one type; page on with `after`, the last id seen. */

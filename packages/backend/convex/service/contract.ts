@@ -70,6 +70,7 @@ const vThreadMessage = v.object({
   id: v.string(),
   author: v.object({ type: vActorType, name: v.string() }),
   content: v.string(),
+  attachments: v.array(v.object({ name: v.string(), contentType: nullable(v.string()), size: v.number() })),
   createdAt: v.number(),
 })
 const vTaskLine = { id: v.string(), title: v.string(), status: vTaskStatus, priority: v.number() }
@@ -145,8 +146,8 @@ export const vRosterPage = v.object({
       sessionKey: v.string(),
       heartbeatMinutes: v.number(),
       paused: v.boolean(),
-      model: nullable(v.string()),
       permissions: vPermissions,
+      model: nullable(v.string()),
       lead: v.boolean(),
       profileHash: v.string(),
       lastHeartbeatSlot: nullable(v.number()),

@@ -5,10 +5,8 @@ import { refuse } from '../lib/errors.js'
 import { getOwned } from '../lib/owned.js'
 import { checkText } from '../lib/text.js'
 import { agentActor } from '../model/actors.js'
+import { checkKey, findByKey, keyOf } from '../model/messageKeys.js'
 import { postMessage } from '../model/thread.js'
-
-/** Longest idempotency key. */
-const KEY_CHARS = 200
 
 /** Posts a message in an agent's name. The key makes a repeated call answer with the first call's message. */
 export const createFromAgent = serviceMutation({
@@ -16,12 +14,8 @@ export const createFromAgent = serviceMutation({
   returns: v.object({ messageId: v.string(), created: v.boolean() }),
   handler: async (ctx, { agentId, taskId, content, key }) => {
     const agent = await getOwned(ctx, ctx.accountId, 'agents', agentId)
-    checkText('key', key, KEY_CHARS, { required: true })
-    const scoped = `agent:${agent._id}:${key}`
-    const known = await ctx.db
-      .query('messages')
-      .withIndex('by_account_key', (q) => q.eq('accountId', ctx.accountId).eq('key', scoped))
-      .unique()
+    const scoped = keyOf(agentActor(agent), checkKey(key))
+    const known = await findByKey(ctx, ctx.accountId, scoped)
     if (known) return { messageId: known._id, created: false }
     const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
     if (task.status === 'archived') refuse('INVALID', 'The task is archived.')

@@ -141,6 +141,8 @@ export const workTables = {
     editedAt: nullable(v.number()),
     /** Deleted: the text is gone, the row stays in its place. */
     deletedAt: nullable(v.number()),
+    /** Whom any version has mentioned, and when the first `@all` was; absent before the first edit. */
+    told: v.optional(v.object({ allAt: nullable(v.number()), parties: v.array(v.string()) })),
   })
     .index('by_account_task', ['accountId', 'taskId'])
     .index('by_account_key', ['accountId', 'key'])
