@@ -2,7 +2,7 @@
  * What behaviour tests know of an engine. The same tests run on convex-test (the library's mock) and on the embedded backend, so
  * that a rule is not true on one of them only.
  */
-import type { FunctionArgs, FunctionReference, FunctionReturnType } from 'convex/server'
+import type { FunctionArgs, FunctionReference, FunctionReturnType, UserIdentity } from 'convex/server'
 import type { MutationCtx } from '../../convex/_generated/server.js'
 
 type Visible = 'public' | 'internal'
@@ -18,8 +18,8 @@ export interface Caller {
 
 export interface Backend extends Caller {
   readonly name: string
-  /** As a signed-in user; the identity's tokenIdentifier is `test|<name>`. */
-  as(name: string): Caller
+  /** As a signed-in user; the identity's tokenIdentifier is `test|<name>`. `claims` stand in place of its own. */
+  as(name: string, claims?: Claims): Caller
   /** Inside a mutation. */
   run<T>(body: (ctx: MutationCtx) => Promise<T>): Promise<T>
   now(): number
@@ -30,13 +30,17 @@ export interface Backend extends Caller {
   close(): Promise<void>
 }
 
+/** What an issuer may say of a user beside who it is. */
+export type Claims = Pick<UserIdentity, 'name' | 'email' | 'emailVerified'>
+
 /** Time starts here in every test. */
 export const START = Date.UTC(2030, 0, 1)
 
-export const identityOf = (name: string) => ({
+export const identityOf = (name: string, claims: Claims = {}) => ({
   subject: name,
   issuer: 'test',
   tokenIdentifier: `test|${name}`,
   name,
   email: `${name.toLowerCase()}@example.org`,
+  ...claims,
 })

@@ -23,7 +23,7 @@ export async function openConvexTest(): Promise<Backend> {
   return {
     name: 'convex-test',
     ...caller(t),
-    as: (name) => caller(t.withIdentity(identityOf(name))),
+    as: (name, claims) => caller(t.withIdentity(identityOf(name, claims))),
     run: (body) => t.run((ctx) => body(ctx as unknown as Parameters<typeof body>[0])),
     now: () => Date.now(),
     advance: async (ms) => {

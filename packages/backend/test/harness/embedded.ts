@@ -35,6 +35,8 @@ export async function openEmbedded(functions: Functions): Promise<EmbeddedBacken
     clock: time.clock,
     random: seeded(7),
     autoSchedule: false,
+    // Nothing listens there: URLs of stored files need a name for it.
+    env: { CONVEX_CLOUD_URL: 'http://files.invalid' },
   })
   const finishScheduled = async () => {
     await engine.finishScheduled()
@@ -43,7 +45,7 @@ export async function openEmbedded(functions: Functions): Promise<EmbeddedBacken
     name: 'embedded',
     engine,
     ...caller(engine),
-    as: (name) => caller(engine.withIdentity(identityOf(name))),
+    as: (name, claims) => caller(engine.withIdentity(identityOf(name, claims))),
     run: (body) => engine.run(body),
     now: time.clock.now,
     advance: async (ms) => {
