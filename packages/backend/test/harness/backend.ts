@@ -30,17 +30,18 @@ export interface Backend extends Caller {
   close(): Promise<void>
 }
 
-/** What an issuer may say of a user beside who it is. */
-export type Claims = Pick<UserIdentity, 'name' | 'email' | 'emailVerified'>
+/** What an issuer may say of a user beside who it is; `undefined` for what it does not say. */
+export type Claims = { readonly [K in 'name' | 'email' | 'emailVerified']?: UserIdentity[K] | undefined }
 
 /** Time starts here in every test. */
 export const START = Date.UTC(2030, 0, 1)
 
-export const identityOf = (name: string, claims: Claims = {}) => ({
-  subject: name,
-  issuer: 'test',
-  tokenIdentifier: `test|${name}`,
-  name,
-  email: `${name.toLowerCase()}@example.org`,
-  ...claims,
-})
+export const identityOf = (name: string, claims: Claims = {}): UserIdentity =>
+  ({
+    subject: name,
+    issuer: 'test',
+    tokenIdentifier: `test|${name}`,
+    name,
+    email: `${name.toLowerCase()}@example.org`,
+    ...claims,
+  }) as UserIdentity
