@@ -9,6 +9,7 @@ import { keepReply } from '../convex/model/runs.js'
 import { hashToken } from '../convex/lib/tokens.js'
 import { START } from './harness/backend.ts'
 import { buildFunctions, openEmbedded } from './harness/embedded.ts'
+import { upload } from './harness/files.ts'
 import { onEachEngine } from './harness/engines.ts'
 import type { World } from './harness/world.ts'
 import { createWorld } from './harness/world.ts'
@@ -181,6 +182,27 @@ onEachEngine('retention', (open) => {
     await retain(world)
     const left = await world.backend.run((ctx) => ctx.db.query('runtimes').collect())
     expect(left.map(({ instanceId }) => instanceId).sort()).toEqual(['box-1', 'young'])
+  })
+
+  it('removes a file that was uploaded and never sent a day later, and none that was sent', async () => {
+    const world = await createWorld(await open())
+    const { accountId, taskId } = world
+    const register = async (name: string) => {
+      const storageId = await upload(world.backend, `content of ${name}`)
+      return await world.cy.action(api.attachments.register, { accountId, taskId, storageId, name })
+    }
+    const sent = await register('sent.txt')
+    await world.cy.mutation(api.messages.post, { accountId, taskId, content: 'see', attachmentIds: [sent] })
+    await register('forgotten.txt')
+    await world.backend.advance(DAY)
+    await register('young.txt')
+    await world.backend.advance(1)
+    await retain(world)
+    const left = await world.backend.run(async (ctx) => ({
+      names: (await ctx.db.query('attachments').collect()).map(({ name }) => name),
+      files: (await ctx.db.system.query('_storage').collect()).length,
+    }))
+    expect(left).toEqual({ names: ['sent.txt', 'young.txt'], files: 2 })
   })
 
   it('leaves an account that is being deleted to its deletion', async () => {

@@ -3,6 +3,7 @@ import { TERMINAL_DELIVERY_STATES } from '@mission-control/shared/enums'
 import { LIMITS } from '@mission-control/shared/limits'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
+import { dropAttachment } from './attachments.js'
 import { deleteRows } from './inbox.js'
 import type { Item } from './lanes.js'
 
@@ -166,10 +167,7 @@ const attachments: Step = async (ctx, { _id: accountId }, at, limit) => {
       q.eq('accountId', accountId).eq('bound', false).lt('_creationTime', daysAgo(at, UNBOUND_DAYS)),
     )
     .take(limit)
-  for (const row of old) {
-    await ctx.storage.delete(row.storageId)
-    await ctx.db.delete(row._id)
-  }
+  for (const row of old) await dropAttachment(ctx, row)
   return old.length
 }
 
