@@ -7,6 +7,7 @@ import { internalMutation, memberMutation, memberQuery } from './lib/functions.j
 import { getOwned } from './lib/owned.js'
 import { nullable, vDocumentType } from './lib/validators.js'
 import type { QueryCtx } from './_generated/server.js'
+import { isLive } from './model/accounts.js'
 import { userActor } from './model/actors.js'
 import {
   getVersion as findVersion,
@@ -156,7 +157,8 @@ export const followStep = internalMutation({
   args: { folderId: v.id('documents'), from: nullable(v.number()) },
   returns: v.null(),
   handler: async (ctx, { folderId, from }): Promise<null> => {
-    await followFolder(ctx, folderId, from)
+    const folder = await ctx.db.get(folderId)
+    if (folder && (await isLive(ctx, folder.accountId))) await followFolder(ctx, folderId, from)
     return null
   },
 })
@@ -165,7 +167,8 @@ export const purgeStep = internalMutation({
   args: { documentId: v.id('documents'), deletedAt: v.number() },
   returns: v.null(),
   handler: async (ctx, { documentId, deletedAt }): Promise<null> => {
-    await purgeOneStep(ctx, documentId, deletedAt)
+    const document = await ctx.db.get(documentId)
+    if (document && (await isLive(ctx, document.accountId))) await purgeOneStep(ctx, documentId, deletedAt)
     return null
   },
 })
