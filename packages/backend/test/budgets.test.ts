@@ -329,6 +329,7 @@ onEachEngine('over budget', (open) => {
     const { epoch } = await reborn(world)
     expect(await world.claim([item.id], epoch)).toMatchObject({ items: [] })
     expect(await items(world)).toMatchObject([{ state: 'ready', attempts: 1, reason: 'over_budget' }])
+    expect(await world.deliveries()).toMatchObject([{ state: 'ready', reason: 'over_budget', dueAt: START + HOUR }])
     expect(await stateOf(world, world.engineer)).toMatchObject([{ used: 1 }])
   })
 })

@@ -10,6 +10,8 @@ import type { Id } from '../convex/_generated/dataModel.js'
 import { deleteRows } from '../convex/model/inbox.js'
 import { notifyEach } from '../convex/model/notices.js'
 import type { Caller } from './harness/backend.ts'
+import { identityOf } from './harness/backend.ts'
+import { buildFunctions, openEmbedded } from './harness/embedded.ts'
 import { onEachEngine } from './harness/engines.ts'
 import type { World } from './harness/world.ts'
 import { createWorld } from './harness/world.ts'
@@ -194,6 +196,39 @@ onEachEngine('the unread count', (open) => {
       { numRuns: 15 },
     )
   })
+})
+
+it('the unread count, a page of the list and telling somebody read as much with a thousand notifications as with ten', async () => {
+  const backend = await openEmbedded(await buildFunctions())
+  try {
+    const world = await createWorld(backend)
+    const cy = backend.engine.withIdentity(identityOf('Cy'))
+    const { accountId, taskId } = world
+    const reads = async () => {
+      const count = await cy.trace(api.notifications.unreadCount, { accountId })
+      const page = await cy.trace(api.notifications.list, {
+        ...{ accountId, unread: true, paginationOpts: { numItems: 5, cursor: null } },
+      })
+      const post = await backend.engine.withIdentity(identityOf('Ada')).trace(api.messages.post, {
+        ...{ accountId, taskId, content: '@cy look' },
+      })
+      await backend.finishScheduled()
+      return [count, page, post].map(({ documentsRead }) => documentsRead)
+    }
+    await world.post('@cy first')
+    for (let n = 0; n < 10; n++) await tell(world, [CY])
+    await backend.finishScheduled()
+    const few = await reads()
+    for (let n = 0; n < 1_000; n += 50)
+      await tell(
+        world,
+        Array.from({ length: 50 }, () => CY),
+      )
+    await backend.finishScheduled()
+    expect(await reads()).toEqual(few)
+  } finally {
+    await backend.close()
+  }
 })
 
 onEachEngine('marking everything read', (open) => {
