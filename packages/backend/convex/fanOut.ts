@@ -2,6 +2,7 @@
 import { v } from 'convex/values'
 import { internalMutation } from './lib/functions.js'
 import { nullable, oneOf } from './lib/validators.js'
+import { isLive } from './model/accounts.js'
 import { fanOutStep, vFanOutStep } from './model/fanOut.js'
 import { tellAgentsStep } from './model/tell.js'
 
@@ -9,7 +10,8 @@ export const message = internalMutation({
   args: vFanOutStep,
   returns: v.null(),
   handler: async (ctx, step): Promise<null> => {
-    await fanOutStep(ctx, step)
+    const message = await ctx.db.get(step.messageId)
+    if (message && (await isLive(ctx, message.accountId))) await fanOutStep(ctx, step)
     return null
   },
 })
@@ -24,7 +26,8 @@ export const agents = internalMutation({
   },
   returns: v.null(),
   handler: async (ctx, told): Promise<null> => {
-    await tellAgentsStep(ctx, told)
+    const task = await ctx.db.get(told.taskId)
+    if (task && (await isLive(ctx, task.accountId))) await tellAgentsStep(ctx, told)
     return null
   },
 })

@@ -26,6 +26,13 @@ export function publicFunctions(functions: Functions): PublicFunction[] {
   })
 }
 
+/** What crons, actions and other functions call, by themselves or scheduled. */
+export function internalMutations(functions: Functions): { readonly path: string; readonly args: ValidatorJson }[] {
+  return registered(functions).flatMap(({ path, fn }) =>
+    fn.isMutation && !fn.isPublic ? [{ path, args: JSON.parse(fn.exportArgs()) as ValidatorJson }] : [],
+  )
+}
+
 /** Functions, public or internal, without validators of both arguments and result. */
 export const withoutValidators = (functions: Functions): string[] =>
   registered(functions)
