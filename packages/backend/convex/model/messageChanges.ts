@@ -72,7 +72,8 @@ async function wasMentioned(ctx: MutationCtx, { accountId }: Message, told: Told
         .query('memberships')
         .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', party.id))
         .unique()
-  return row !== null && row._creationTime <= told.allAt
+  // Creation times have fractions of a millisecond, the clock has not.
+  return row !== null && Math.floor(row._creationTime) <= told.allAt
 }
 
 /**
