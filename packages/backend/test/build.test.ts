@@ -97,4 +97,8 @@ it('answers and takes exactly what the service contract says', () => {
   expectTypeOf<Args<Service['agents']['upsertHeartbeat']>['agents']>().branded.toEqualTypeOf<Contract.AgentReport[]>()
   expectTypeOf<Args<Service['heartbeats']['begin']>>().branded.toEqualTypeOf<Contract.HeartbeatArgs>()
   expectTypeOf<Result<Service['heartbeats']['begin']>>().branded.toEqualTypeOf<Contract.HeartbeatResult>()
+  expectTypeOf<Args<Service['tools']['call']>>().branded.toEqualTypeOf<Contract.ToolCallArgs>()
+  expectTypeOf<Result<Service['tools']['call']>>().toExtend<Contract.ToolResult>()
+  expectTypeOf<Args<Service['tools']['read']>>().branded.toEqualTypeOf<Contract.ToolReadArgs>()
+  expectTypeOf<Result<Service['tools']['read']>>().branded.toEqualTypeOf<Pick<Contract.ToolResult, 'result'>>()
 })

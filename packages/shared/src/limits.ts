@@ -25,6 +25,8 @@ export const LIMITS = {
   timeZoneChars: 64,
   responseRequestRecipients: 10,
   responseRequestChars: 1_000,
+  /** Equal calls of a creating tool in one delivery: nobody means more of them. */
+  sameCreatesPerItem: 20,
   /** What one claimed item may carry to the runtime, in bytes of JSON. A prompt larger than this helps no model. */
   contextBytes: 64_000,
   heartbeatMinutesMin: 1,

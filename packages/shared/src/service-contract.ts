@@ -330,3 +330,28 @@ export interface UndeliveredPage {
   }[]
   cursor: string | null
 }
+
+/** `service/tools:read` (query): a tool that changes nothing, in the turn of a claimed item. Which tools there are: tools.ts. */
+export interface ToolReadArgs extends ServiceCaller {
+  id: string
+  fence: number
+  tool: string
+  /** A JSON object, as the model sent it. */
+  args: string
+}
+/**
+ * `service/tools:call` (mutation): a tool that changes something. Refused with STALE_FENCE once the claim has ended, was taken over or
+ * stopped. What it creates is created once for each time that one run of the model asked for it.
+ */
+export interface ToolCallArgs extends ToolReadArgs {
+  /** The gateway's boot id: with the fence it names one run of the model. */
+  pass: string
+  /** One per call the model made; the same in each try to bring it here. */
+  callId: string
+}
+export interface ToolResult {
+  /** JSON, for the model. */
+  result: string
+  /** An earlier call did this already; now nothing was done. */
+  replayed: boolean
+}

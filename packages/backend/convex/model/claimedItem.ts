@@ -4,7 +4,8 @@ import type { Doc } from '../_generated/dataModel.js'
 import type { MutationCtx, QueryCtx } from '../_generated/server.js'
 import { now, random } from '../lib/clock.js'
 import type { Thread } from './context.js'
-import { buildContext, oldestShown, THREAD_MESSAGES } from './context.js'
+import { buildContext, EFFECTS_SHOWN, oldestShown, THREAD_MESSAGES } from './context.js'
+import { effectsOf } from './effects.js'
 import type { Item } from './lanes.js'
 
 export interface ItemRows {
@@ -41,7 +42,9 @@ export async function claimedItem(
   const turnCode = reconcile && claimed.turnCode !== null ? claimed.turnCode : drawTurnCode()
   // A heartbeat is about the agent's work as a whole: its prompt shows no thread, so it must not count as having shown one.
   const thread = task && claimed.type !== 'heartbeat' ? await readThread(ctx, claimed, task, message) : null
-  const context = buildContext({ item: claimed, task, message, thread, heartbeat })
+  // Only an attempt before this one may have left any: a first claim reads no range of them.
+  const effects = claimed.fence > 1 ? await effectsOf(ctx, claimed, EFFECTS_SHOWN) : { effects: [], more: false }
+  const context = buildContext({ item: claimed, task, message, thread, heartbeat, effects })
   const shownFrom = thread === null ? null : oldestShown(claimed, context)
   if (turnCode !== claimed.turnCode || shownFrom !== claimed.shownFrom) {
     await ctx.db.patch(claimed._id, { turnCode, shownFrom })

@@ -15,6 +15,7 @@ const SHARES = {
   leftOut: 250,
   name: 400,
   fileName: 250,
+  effect: 400,
 }
 /** A message of the thread gets the largest of these with which all the item stands for fits. */
 const THREAD_SHARES = [4_000, 2_000, 1_000, 500, 250] as const
@@ -39,9 +40,20 @@ export interface ContextRows {
   /** `null` for what shows none. */
   readonly thread: Thread | null
   readonly heartbeat: HeartbeatContext | null
+  /** What earlier attempts of the item did. */
+  readonly effects: EffectsDone
 }
 
-export function buildContext({ item, task, message, thread, heartbeat }: ContextRows): DeliveryContext {
+export interface EffectsDone {
+  /** Oldest first. */
+  readonly effects: readonly Pick<Doc<'effects'>, 'summary'>[]
+  /** There are more than these. */
+  readonly more: boolean
+}
+/** Effects one context names. */
+export const EFFECTS_SHOWN = 20
+
+export function buildContext({ item, task, message, thread, heartbeat, effects }: ContextRows): DeliveryContext {
   const context: DeliveryContext = {
     title: cutToBytes(titleOf(item, task, message), SHARES.title),
     body: cutToBytes(bodyOf(item, message), SHARES.body),
@@ -56,12 +68,17 @@ export function buildContext({ item, task, message, thread, heartbeat }: Context
     message: message && threadMessage(message, SHARES.message),
     thread: [],
     voidEarlier: item.voidEarlier || isAskedAgain(item, message),
-    effectsDone: [],
+    effectsDone: effectLines(effects),
     heartbeat,
   }
   if (thread) context.thread = fitThread(thread, item, LIMITS.contextBytes - jsonBytes(context))
   return context
 }
+
+const effectLines = ({ effects, more }: EffectsDone): string[] => [
+  ...effects.map(({ summary }) => cutToBytes(summary, SHARES.effect)),
+  ...(more ? ['and more of the same kind'] : []),
+]
 
 /**
  * A turn of this very item ended without an answer, so that its text stands in the session already. Not said where the item stands

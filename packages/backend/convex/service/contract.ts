@@ -212,3 +212,8 @@ export const vUndeliveredPage = v.object({
   ),
   cursor: nullable(v.string()),
 })
+
+const vToolTurn = { id: v.string(), fence: v.number(), tool: v.string(), args: v.string() }
+export const vToolRead = vToolTurn
+export const vToolCall = { ...vToolTurn, pass: v.string(), callId: v.string() }
+export const vToolResult = v.object({ result: v.string(), replayed: v.boolean() })

@@ -118,7 +118,10 @@ export const laneTables = {
   })
     .index('by_account_state_due', ['accountId', 'state', 'dueAt'])
     .index('by_lane_state_seq', ['accountId', 'laneId', 'state', 'seq'])
-    .index('by_account_task', ['accountId', 'taskId']),
+    .index('by_account_task', ['accountId', 'taskId'])
+    .index('by_account_agent', ['accountId', 'agentId'])
+    // Whether an agent has an open request on a task.
+    .index('by_agent_type_task_state', ['accountId', 'agentId', 'type', 'taskId', 'state']),
 
   /** One row per attempt: the journal. */
   agentRuns: defineTable({
