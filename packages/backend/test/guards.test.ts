@@ -94,6 +94,7 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'notifications:unreadCount': 'member',
   'runtimes:status': 'member',
   'search:all': 'member',
+  'seed:demo': 'owner',
   'serviceTokens:create': 'admin',
   'serviceTokens:list': 'admin',
   'serviceTokens:rename': 'admin',
@@ -139,8 +140,6 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'service/runtime:hello': 'service',
   'service/runtime:signals': 'service',
 }
-  'service/tools:call': 'service',
-  'service/tools:read': 'service',
 const CALLER_OF = { member: 'cy', admin: 'bo', owner: 'ada' } as const
 const TOO_LOW = { member: null, admin: 'cy', owner: 'bo' } as const
 
