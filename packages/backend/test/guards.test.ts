@@ -139,6 +139,8 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'service/runtime:goOffline': 'service',
   'service/runtime:hello': 'service',
   'service/runtime:signals': 'service',
+  'service/tools:call': 'service',
+  'service/tools:read': 'service',
 }
 const CALLER_OF = { member: 'cy', admin: 'bo', owner: 'ada' } as const
 const TOO_LOW = { member: null, admin: 'cy', owner: 'bo' } as const
