@@ -12,6 +12,7 @@ import { getOwned } from './lib/owned.js'
 import { oneOf } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { attachmentUrl, registerUpload, removeUpload } from './model/attachments.js'
+import { removeStrayFiles } from './model/strayFiles.js'
 
 const upload = { taskId: v.id('tasks'), storageId: v.id('_storage'), name: v.string() }
 const vRegistered = v.union(
@@ -70,6 +71,16 @@ export const remove = memberMutation('member')({
   returns: v.null(),
   handler: async (ctx, { attachmentId }) => {
     await removeUpload(ctx, ctx.accountId, userActor(ctx.member), attachmentId)
+    return null
+  },
+})
+
+/** A cron's: files that were uploaded and never registered. */
+export const removeStray = internalMutation({
+  args: { after: v.optional(v.number()) },
+  returns: v.null(),
+  handler: async (ctx, { after }): Promise<null> => {
+    await removeStrayFiles(ctx, after ?? null)
     return null
   },
 })

@@ -8,5 +8,6 @@ crons.interval('audit', { hours: 1 }, internal.maintenance.auditAll, {})
 crons.interval('retention', { hours: 6 }, internal.maintenance.retainAll, {})
 crons.interval('removals', { minutes: 10 }, internal.maintenance.removals, {})
 crons.interval('standup', { hours: 1 }, internal.standup.writeAll, {})
+crons.interval('strayFiles', { hours: 24 }, internal.attachments.removeStray, {})
 
 export default crons

@@ -4,6 +4,7 @@ import { LIMITS } from '@mission-control/shared/limits'
 import { expect, it } from 'vitest'
 import { api, internal } from '../convex/_generated/api.js'
 import type { Id } from '../convex/_generated/dataModel.js'
+import { jsonBytes } from '../convex/lib/text.js'
 import { safeName } from '../convex/model/attachments.js'
 import type { Backend, Caller } from './harness/backend.ts'
 import { buildFunctions, openEmbedded } from './harness/embedded.ts'
@@ -164,6 +165,45 @@ onEachEngine('an uploaded file', (open) => {
       fresh,
     ])
     expect(await stored(world.backend)).toBe(2)
+  })
+
+  it('that nobody registered within a day is removed by a cron, in batches; a registered one is not', async () => {
+    const world = await createWorld(await open())
+    const kept = await uploaded(world)
+    await post(world, [kept])
+    for (let n = 0; n < 201; n++) await upload(world.backend, `stray ${n}`)
+    await world.backend.mutation(internal.attachments.removeStray, {})
+    expect(await stored(world.backend)).toBe(202)
+    await world.backend.advance(DAY_MS + 1)
+    await upload(world.backend, 'of today')
+    await world.backend.mutation(internal.attachments.removeStray, {})
+    await world.backend.finishScheduled()
+    expect(await stored(world.backend)).toBe(2)
+    expect(await url(world, kept)).toMatch(/^https?:/)
+  })
+
+  it('keeps a context within its bounds, however many there are and whatever they are called', async () => {
+    const world = await createWorld(await open())
+    const name = '\u4e2d'.repeat(LIMITS.nameChars)
+    const wide = async () => {
+      const ids: AttachmentId[] = []
+      for (let n = 0; n < LIMITS.attachmentsPerMessage; n++) {
+        ids.push(await register(world, await upload(world.backend, 'x'), world.ada, name))
+      }
+      return ids
+    }
+    const content = `@engineer ${'\u4e2d'.repeat(LIMITS.messageChars - 20)}`
+    const { accountId, taskId } = world
+    for (let n = 0; n < 3; n++) {
+      await world.ada.mutation(api.messages.post, { accountId, taskId, content, attachmentIds: await wide() })
+    }
+    for (let n = 0; n < 3; n++) {
+      const item = await world.claimOne()
+      expect(jsonBytes(item.context)).toBeLessThanOrEqual(LIMITS.contextBytes)
+      expect(item.context.message?.attachments).toHaveLength(LIMITS.attachmentsPerMessage)
+      expect(item.context.thread.length).toBeGreaterThanOrEqual(Math.min(n, 1))
+      await world.settle(item, null)
+    }
   })
 
   it('has a URL to be sent to while its task is open', async () => {

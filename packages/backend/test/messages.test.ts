@@ -102,6 +102,15 @@ onEachEngine('editing a message', (open) => {
     expect((await get(world, id)).mentions.map(({ name }) => name)).toEqual(['Engineer', 'Quality Bot'])
   })
 
+  it('does not make somebody follow again who was mentioned before and left', async () => {
+    const world = await createWorld(await open())
+    const { accountId, taskId } = world
+    const id = await world.post('@cy look')
+    await world.cy.mutation(api.subscriptions.unsubscribe, { accountId, taskId })
+    await edit(world, id, '@cy, please look')
+    expect(await followers(world)).toEqual(['Ada'])
+  })
+
   it('with a new @all tells everybody but the author and those mentioned before; a second @all nobody', async () => {
     const world = await createWorld(await open())
     const id = await world.post('@engineer and @cy look')

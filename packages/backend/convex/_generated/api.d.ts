@@ -100,6 +100,7 @@ import type * as model_settle from "../model/settle.js";
 import type * as model_signals from "../model/signals.js";
 import type * as model_standup from "../model/standup.js";
 import type * as model_stop from "../model/stop.js";
+import type * as model_strayFiles from "../model/strayFiles.js";
 import type * as model_subscriptions from "../model/subscriptions.js";
 import type * as model_sweep from "../model/sweep.js";
 import type * as model_taskLists from "../model/taskLists.js";
@@ -236,6 +237,7 @@ declare const fullApi: ApiFromModules<{
   "model/signals": typeof model_signals;
   "model/standup": typeof model_standup;
   "model/stop": typeof model_stop;
+  "model/strayFiles": typeof model_strayFiles;
   "model/subscriptions": typeof model_subscriptions;
   "model/sweep": typeof model_sweep;
   "model/taskLists": typeof model_taskLists;

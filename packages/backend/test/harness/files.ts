@@ -22,7 +22,11 @@ export async function uploadLarge(backend: Backend | EmbeddedBackend, bytes: num
 }
 
 /** @returns what the upload's answer names */
-export async function uploadTo(url: string, body: string | Uint8Array<ArrayBuffer>, contentType = 'text/plain'): Promise<StorageId> {
+export async function uploadTo(
+  url: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  contentType = 'text/plain',
+): Promise<StorageId> {
   const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': contentType } })
   if (!answer.ok) throw new Error(`The upload answered ${answer.status}: ${await answer.text()}`)
   return ((await answer.json()) as { storageId: StorageId }).storageId
