@@ -2,6 +2,7 @@
  * Builds all Convex functions into one ESM file that the embedded backend loads. On Convex itself nothing of this is used: there
  * the official CLI pushes the sources.
  */
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { bundleDefines } from '@mission-control/embedded/functions/global'
 import type { Plugin } from 'esbuild'
@@ -9,15 +10,17 @@ import { build } from 'esbuild'
 import { convexFolder, functionModules } from './modules.ts'
 
 /**
- * Writes one ESM file that exports `schema`, `modules` (path without extension -> namespace) and `crons`.
+ * Writes one ESM file that exports `schema`, `modules` (path without extension -> namespace), `crons` and `auth`: a function of the
+ * environment, which evaluates `auth.config.ts` with that environment as its `process.env`.
  *
  * The file may lie in any folder: imports of `convex` become absolute file URLs, so that they need no `node_modules` beside it and
  * the process keeps a single copy of the library. The file is therefore good for this checkout only; build it again after a move.
  * @throws if a source does not compile
  */
 export async function bundleFunctions({ outFile }: { outFile: string }): Promise<void> {
+  const contents = entry(functionModules(), await authConfig())
   await build({
-    stdin: { contents: entry(functionModules()), resolveDir: convexFolder, sourcefile: 'functions.ts', loader: 'ts' },
+    stdin: { contents, resolveDir: convexFolder, sourcefile: 'functions.ts', loader: 'ts' },
     outfile: outFile,
     bundle: true,
     format: 'esm',
@@ -31,7 +34,7 @@ export async function bundleFunctions({ outFile }: { outFile: string }): Promise
   })
 }
 
-function entry(modules: readonly string[]): string {
+function entry(modules: readonly string[], auth: string): string {
   const imports = modules.map((path, n) => `import * as m${n} from ${JSON.stringify(`./${path}.ts`)}`)
   const table = modules.map((path, n) => `${JSON.stringify(path)}: m${n}`)
   return [
@@ -39,7 +42,27 @@ function entry(modules: readonly string[]): string {
     `export { default as schema } from './schema.ts'`,
     `export { default as crons } from './crons.ts'`,
     `export const modules = { ${table.join(', ')} }`,
+    `export const auth = ${auth}`,
   ].join('\n')
+}
+
+/**
+ * `auth.config.ts` as the text of a function. Its module reads the environment while it is evaluated; as part of the bundle that would
+ * be the environment of whoever loads the bundle, once, and not that of the backend which starts with it.
+ */
+async function authConfig(): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [join(convexFolder, 'auth.config.ts')],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'config',
+    target: 'node24',
+    legalComments: 'none',
+    logLevel: 'silent',
+    define: { 'process.env': 'environment' },
+  })
+  return `(environment: unknown) => {\n${outputFiles[0]?.text}\nreturn config.default\n}`
 }
 
 /** `convex/*` stays outside of the bundle, under the address where it was found from here. */

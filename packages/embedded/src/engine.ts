@@ -77,7 +77,8 @@ export async function openEngine(options: EngineOptions) {
   }
   const random = options.random ?? systemRandom
   const log = options.log ?? silent
-  const verifyToken = await createTokenVerifier(readProviders(options.functions.auth), clock)
+  const env = options.env ?? process.env
+  const verifyToken = await createTokenVerifier(readProviders(options.functions.auth, env), clock)
 
   const directory = options.dataDir
     ? lockFolder(options.dataDir, { name: 'owner', holder: 'another backend', change: 'use another folder' })
@@ -129,7 +130,6 @@ export async function openEngine(options: EngineOptions) {
       writer,
       openReader: directory ? openReader : null,
     })
-    const env = options.env ?? process.env
     const deployment = createDeployment({
       env,
       random,

@@ -6,7 +6,8 @@ import { installGlobal } from './functions/global.ts'
 
 /**
  * Imports an ESM bundle that exports `schema` and `modules` (and perhaps `crons`, `http`, `auth`). Build it with `convex`
- * external and the defines of `functions/global.ts` (`bundleDefines`).
+ * external and the defines of `functions/global.ts` (`bundleDefines`). Its top level sees the environment of this process; `auth` may
+ * be a function, which is called with the engine's `env`.
  */
 export async function loadFunctions(bundlePath: string): Promise<Functions> {
   installGlobal() // the bundle may use its defines while it loads

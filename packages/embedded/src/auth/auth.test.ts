@@ -153,7 +153,16 @@ describe('keys', () => {
   })
 
   it.each<[string, object | null, RegExp]>([
-    ['an OIDC domain', { domain: 'https://clerk.example', applicationID: 'convex' }, /not supported.*https:\/\/clerk\.example/],
+    [
+      'an OIDC domain',
+      { domain: 'https://clerk.example', applicationID: 'convex' },
+      /not supported.*https:\/\/clerk\.example.*jwks_uri/,
+    ],
+    [
+      'an OIDC domain with its type',
+      { type: 'oidc', domain: 'https://clerk.example' },
+      /OpenID Connect provider https:\/\/clerk/,
+    ],
     ['a JWKS on the internet', { jwks: 'https://issuer.example/jwks.json' }, /not supported.*issuer\.example\/jwks\.json/],
     ['a host that only starts like loopback', { jwks: 'http://127.0.0.1.example/jwks' }, /not supported/],
     ['a relative path', { jwks: 'jwks.json' }, /not supported/],
@@ -169,6 +178,17 @@ describe('keys', () => {
     const broken = change && ('domain' in change ? change : { ...provider, ...change })
     await expect(inMemory({ functions: { ...functions, auth: { providers: [broken] } } })).rejects.toThrow(message)
   })
+})
+
+it('auth.config may be a function: each backend evaluates it with its own environment', async () => {
+  const { provider } = await createIssuer()
+  const start = (env: Record<string, string>) =>
+    inMemory({
+      env,
+      functions: { ...functions, auth: (from: typeof env) => ({ providers: [{ ...provider, issuer: from['NAME'] }] }) },
+    })
+  await start({ NAME: 'https://one.example' })
+  await expect(start({})).rejects.toThrow('issuer')
 })
 
 describe('a token over the socket', () => {

@@ -11,8 +11,9 @@ export interface TokenProvider {
   applicationID: string | null
 }
 
-/** `config` is the default export of `auth.config.ts`, or undefined when the functions have none. */
-export function readProviders(config: unknown): TokenProvider[] {
+/** `auth` is the default export of `auth.config.ts`, a function that makes it from `env`, or undefined when there is none. */
+export function readProviders(auth: unknown, env: Readonly<Record<string, string | undefined>>): TokenProvider[] {
+  const config = typeof auth === 'function' ? (auth as (from: typeof env) => unknown)(env) : auth
   if (config === undefined || config === null) return []
   const providers = isObject(config as Json) ? (config as { providers?: unknown }).providers : undefined
   if (!Array.isArray(providers)) throw new Error('auth.config must export an object with an array `providers`.')
@@ -22,9 +23,9 @@ export function readProviders(config: unknown): TokenProvider[] {
 function readProvider(provider: Json, where: string): TokenProvider {
   if (!isObject(provider)) throw new Error(`${where} must be an object.`)
   const { type, domain, issuer, jwks, algorithm, applicationID } = provider
-  if (type === undefined && typeof domain === 'string') {
+  if ((type === undefined || type === 'oidc') && typeof domain === 'string') {
     throw new NotSupportedError(
-      `the OpenID Connect provider ${domain} of auth.config (its keys would come from the internet; use \`type: "customJwt"\` with the JWKS as a data: URI or a file)`,
+      `the OpenID Connect provider ${domain} of auth.config, whose keys come from the internet (download what the \`jwks_uri\` of its /.well-known/openid-configuration answers and use \`type: "customJwt"\` with that file as \`jwks\`: its tokens stay good, and people keep their identities)`,
     )
   }
   if (type !== 'customJwt') throw new NotSupportedError(`an auth provider of type ${JSON.stringify(type ?? null)} in auth.config`)

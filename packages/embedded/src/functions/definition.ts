@@ -21,6 +21,7 @@ export interface Functions {
   modules: Modules
   crons?: CronsLike | undefined
   http?: unknown
+  /** The default export of `auth.config.ts`, or a function that makes it from the engine's `env`. */
   auth?: unknown
 }
 interface ExportedTable {
