@@ -29,6 +29,12 @@ export async function fillDemo({ http }: Member, accountId: Id<'accounts'>): Pro
   return await http.mutation(api.tasks.create, { accountId, ...DEMO_TASK })
 }
 
+/** Six agents, their tasks, threads and documents, the first time only. @returns what happened, for a person */
+export async function seedAccount({ http }: Pick<Member, 'http'>, accountId: Id<'accounts'>): Promise<string> {
+  const { seeded } = await http.mutation(api.seed.demo, { accountId })
+  return seeded ? 'six agents, their tasks, threads and documents are there' : 'was seeded before; nothing changed'
+}
+
 /** Display names of the agents, kept up to date while it is open. */
 export async function followNames(
   member: Member,

@@ -73,6 +73,7 @@ program
 program
   .command('up')
   .description('the same stack with a data folder that stays and no demo content')
+  .option('--seed', 'fill its account with the demo of ./mc seed before anything runs', false)
   .option('--data-dir <folder>', 'where everything is kept (default: .data/up)', folder)
   .option('--fake-gateway', 'without OpenClaw', false)
   .option('--backend-port <port>', 'Convex API and sync', port, 3210)
@@ -83,6 +84,7 @@ program
   .action(
     async (options: {
       dataDir?: string
+      seed: boolean
       fakeGateway: boolean
       backendPort: number
       sitePort: number
@@ -96,7 +98,8 @@ program
         health: options.healthPort,
         gateway: options.gatewayPort,
       }
-      await up({ dataDir: options.dataDir ?? path.join(DATA, 'up'), fakeGateway: options.fakeGateway, ports }, stopSignal())
+      const { fakeGateway, seed, dataDir = path.join(DATA, 'up') } = options
+      await up({ dataDir, fakeGateway, seed, ports }, stopSignal())
     },
   )
 
@@ -112,6 +115,17 @@ program
     const stack = await findStack(options.dataDir)
     const { say } = await import('./commands/say.ts')
     await say(text.join(' '), { ...stack, taskId: options.task, wait: options.wait }, stopSignal())
+  })
+
+program
+  .command('seed')
+  .description('fill the running stack with six agents, their tasks, threads and documents; once, and without waking an agent')
+  .option('--data-dir <folder>', 'data folder of the stack', folder)
+  .addHelpText('after', '\nExample: ./mc up --fake-gateway, then ./mc seed')
+  .action(async (options: { dataDir?: string }) => {
+    const stack = await findStack(options.dataDir)
+    const { seed } = await import('./commands/seed.ts')
+    await seed(stack)
   })
 
 program

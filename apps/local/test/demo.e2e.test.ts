@@ -122,6 +122,26 @@ describe('./mc up', () => {
     )
   })
 
+  it('is seeded once, at its start or from a second terminal, and wakes no agent', async () => {
+    const flags = ['backend', 'site', 'health', 'gateway'].flatMap((name) => [`--${name}-port`, '0'])
+    const up = mc('up', '--seed', '--fake-gateway', '--data-dir', data(), ...flags)
+    expect(await up.printed('Ctrl-C stops everything')).toContain('six agents, their tasks, threads and documents are there')
+    const again = await mc('seed', '--data-dir', data()).finished
+    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('seeded before; nothing changed')])
+    const run = async (name: string, args: object) =>
+      JSON.parse((await mc('run', '--data-dir', data(), name, JSON.stringify(args)).finished).stdout) as unknown
+    const agents = (await run('agents:list', {})) as { slug: string; heartbeatMinutes: number }[]
+    expect(agents.map(({ slug }) => slug)).toEqual(['backend', 'designer', 'frontend', 'lead', 'qa', 'writer'])
+    const { columns } = (await run('tasks:board', {})) as { columns: { cards: { id: string }[] }[] }
+    const cards = columns.flatMap((column) => column.cards)
+    expect(cards).toHaveLength(12)
+    for (const { id } of cards) expect(await run('deliveries:forTask', { taskId: id })).toEqual([])
+    up.child.kill('SIGTERM')
+    expect((await up.finished).code).toBe(0)
+    const nowhere = await mc('seed', '--data-dir', data()).finished
+    expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringContaining('No stack runs here')])
+  })
+
   it('keeps its data over a restart', async () => {
     const flags = [
       '--fake-gateway',

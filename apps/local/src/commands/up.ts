@@ -8,7 +8,7 @@ import { untilAborted } from '@mission-control/host/until-aborted'
 import { portHolder, portTaken } from '@mission-control/host/ports'
 import { installOpenclaw } from '@mission-control/openclaw/install'
 import { z } from 'zod'
-import { createAccount, createToken } from '../account.ts'
+import { createAccount, createToken, seedAccount } from '../account.ts'
 import { realModel } from '../model.ts'
 import { createScreen } from '../screen.ts'
 import { openDataFolder } from '../stack/data-folder.ts'
@@ -23,11 +23,13 @@ import { startStack } from '../stack/stack.ts'
 export interface UpOptions {
   readonly dataDir: string
   readonly fakeGateway: boolean
+  /** Fill the account with the demo, unless that was done before. */
+  readonly seed: boolean
   readonly ports: StackPorts
 }
 
 /** Runs until the signal aborts. */
-export async function up({ dataDir, fakeGateway, ports }: UpOptions, signal: AbortSignal): Promise<void> {
+export async function up({ dataDir, fakeGateway, seed, ports }: UpOptions, signal: AbortSignal): Promise<void> {
   const running = runningStack(dataDir)
   if (running) throw new Error(`This stack already runs (process ${running.owner.pid}); stop it with Ctrl-C in its terminal.`)
   const screen = createScreen(process.stdout)
@@ -49,7 +51,9 @@ export async function up({ dataDir, fakeGateway, ports }: UpOptions, signal: Abo
       onProgress: (event) => showStackEvent(screen, event),
       prepare: async ({ url, adminKeyFile }) => {
         await using member = createMember({ url, adminKeyFile, identity: LOCAL_IDENTITY })
-        return await ownAccount(member, dataDir)
+        const account = await ownAccount(member, dataDir)
+        if (seed) screen.step('demo', await seedAccount(member, account.accountId as Id<'accounts'>))
+        return account
       },
     },
     signal,

@@ -32,7 +32,7 @@ const MARKER = 'seed:demo'
 /** The people of the demo, by the names that its texts use. */
 interface Cast {
   readonly actors: ReadonlyMap<string, Actor>
-  /** With the names of agents and people filled in. */
+  /** With mentions filled in. */
   readonly say: (text: string) => string
 }
 
@@ -57,7 +57,7 @@ export async function seedDemo(ctx: MutationCtx, account: Doc<'accounts'>, membe
 
 async function seedAgents(ctx: MutationCtx, account: Doc<'accounts'>, me: Actor): Promise<Cast> {
   const actors = new Map<string, Actor>([['me', me]])
-  const mentions = new Map<string, string>([['me', me.name]])
+  const mentions = new Map<string, string>([['me', `@"${me.name}"`]])
   for (const { slug: wanted, name, role, icon, permissions, soul, identity, user } of SEED_AGENTS) {
     const slug = await freeSlug(ctx, account._id, wanted)
     const profile = { soul, identity, user }
@@ -161,7 +161,7 @@ async function seedDocument(
   { title, type, by, task, versions }: SeedDocument,
 ): Promise<void> {
   const actor = actorOf(cast, by)
-  const [first = '', ...later] = versions.map(cast.say)
+  const [first = '', ...later] = versions
   const taskId = task === undefined ? null : (tasks.get(task) ?? null)
   const id = await createDocument(ctx, accountId, actor, { title, content: first, type, parentId, taskId })
   for (const content of later) {

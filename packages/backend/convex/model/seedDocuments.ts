@@ -1,4 +1,4 @@
-/** The documents of the demo account. More than one content: the versions, oldest first. In texts, `{me}` is whoever seeds it. */
+/** The documents of the demo account. More than one content: the versions, oldest first. */
 import type { DocumentType } from '@mission-control/shared/enums'
 
 export interface SeedDocument {
@@ -50,7 +50,7 @@ export const SEED_FOLDERS: readonly SeedFolder[] = [
           `# How we decide
 
 - Whoever does the work decides how. Whoever pays for it decides whether.
-- What costs money, or is said to guests, goes to {me} with two options and a recommendation.
+- What costs money, or is said to guests, goes to the people with two options and a recommendation.
 - A decision is a task with one person on it and a date. It is written down where the work is, in one sentence.
 - We may change our minds. Then the old sentence stays, with a line that says when and why.`,
         ],

@@ -1,6 +1,6 @@
 /**
  * The tasks of the demo account, oldest first, and what was said and done about each. `me` is whoever seeds the account; in texts,
- * `{me}` is their name and `{backend}` a mention of that agent.
+ * `{me}` mentions that person and `{backend}` that agent.
  */
 import type { TaskStatus } from '@mission-control/shared/enums'
 
@@ -127,7 +127,7 @@ export const SEED_TASKS: readonly SeedTask[] = [
       ],
       [
         'lead',
-        'I have written to all nine with the exact lines to paste. Two have done it, seven have not answered. {me}, you know the people: would you ring the harbour office in Norderhafen? They host for five of the seven.',
+        'I have written to all nine with the exact lines to paste. Two have done it, seven have not answered. {me} you know the people: would you ring the harbour office in Norderhafen? They host for five of the seven.',
       ],
       {
         by: 'backend',
@@ -239,7 +239,7 @@ export const SEED_TASKS: readonly SeedTask[] = [
       { by: 'writer', to: 'in_progress' },
       [
         'writer',
-        'The draft is in the documents. The part on deposits has a gap until {me} has decided the refund window; everything else is final.',
+        'The draft is in the documents. The part on deposits has a gap until the refund window is decided; everything else is final.',
       ],
       { by: 'writer', to: 'review' },
       [
@@ -258,7 +258,7 @@ export const SEED_TASKS: readonly SeedTask[] = [
     dueInDays: 1,
     by: 'lead',
     assignees: ['me'],
-    steps: [['lead', '{me}, this is the one decision that the deposits and the release notes wait for.']],
+    steps: [['lead', '{me} this is the one decision that the deposits and the release notes wait for.']],
   },
   {
     key: 'load',
