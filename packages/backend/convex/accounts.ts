@@ -153,7 +153,15 @@ export const setCommand = memberMutation('admin')({
   returns: v.null(),
   handler: async (ctx, { command }) => {
     const signals = await getSignals(ctx, ctx.accountId)
+    if (command === null && signals.command === null) return null
     await ctx.db.patch(signals._id, { command, controlSeq: signals.controlSeq + 1, commandSeq: signals.commandSeq + 1 })
+    await recordActivity(ctx, ctx.accountId, {
+      type: 'runtime_commanded',
+      actor: userActor(ctx.member),
+      targetId: ctx.accountId,
+      targetName: 'runtime',
+      detail: command ?? `${signals.command} taken back`,
+    })
     return null
   },
 })

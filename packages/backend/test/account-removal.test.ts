@@ -232,6 +232,8 @@ describe('at whatever point of a removal', () => {
     await world.post('@engineer @qa go')
     const byTable = await fillTables(backend, world.accountId)
     await backend.finishScheduled()
+    // The runtime has not been heard of for long when the account goes.
+    await backend.run((ctx) => ctx.db.patch(byTable['runtimes'] as Id<'runtimes'>, { leaseUntil: 0 }))
     const byName = { after: undefined, cursor: null, userId: 'test|Cy' }
     calls = internalMutations(functions)
       .filter(({ path }) => !OF_ACTIONS.includes(path) && path !== 'accounts:removeStep')

@@ -56,6 +56,24 @@ onEachEngine('the settings of an account', (open) => {
   })
 })
 
+onEachEngine('what the runtime is asked for', (open) => {
+  it('is written down each time, and taking back nothing is nothing', async () => {
+    const world = await createWorld(await open())
+    const ask = (command: 'restart' | 'drain' | null) =>
+      world.bo.mutation(api.accounts.setCommand, { accountId: world.accountId, command })
+    for (const command of [null, 'restart', 'restart', 'drain', null, null] as const) await ask(command)
+    const commanded = (await activitiesOf(world)).filter(({ type }) => type === 'runtime_commanded').reverse()
+    expect(commanded.map(({ detail, actor }) => [actor.name, detail])).toEqual([
+      ...[
+        ['Bo', 'restart'],
+        ['Bo', 'restart'],
+        ['Bo', 'drain'],
+        ['Bo', 'drain taken back'],
+      ],
+    ])
+  })
+})
+
 onEachEngine('the permission defaults of an account', (open) => {
   it('hold for each agent at once, but where the agent’s own layer says otherwise', async () => {
     const world = await createWorld(await open())

@@ -2,6 +2,7 @@
 import { LIMITS } from '@mission-control/shared/limits'
 import { expect, it } from 'vitest'
 import { api } from '../convex/_generated/api.js'
+import type { Claims } from './harness/backend.ts'
 import { onEachEngine } from './harness/engines.ts'
 import { activitiesOf, EVERYTHING, membershipOf, membersOf, outcome } from './harness/people.ts'
 import type { World } from './harness/world.ts'
@@ -41,6 +42,18 @@ onEachEngine('members', (open) => {
   it('see their own membership', async () => {
     const world = await createWorld(await open())
     expect(await world.bo.query(api.memberships.me, { accountId: world.accountId })).toMatchObject({ name: 'Bo', role: 'admin' })
+  })
+
+  it('are named in one line of bounded length, by what their identity has of name, address and subject', async () => {
+    const backend = await open()
+    const nameOf = async (claims: Claims) => {
+      const zoe = backend.as('Zoe', claims)
+      return (await zoe.query(api.memberships.me, { accountId: await zoe.mutation(api.accounts.create, { name: 'Zoo' }) })).name
+    }
+    expect(await nameOf({ name: ' Zoe \n the  Owl ' })).toBe('Zoe the Owl')
+    expect(await nameOf({ name: 'z'.repeat(1_000) })).toBe('z'.repeat(LIMITS.nameChars))
+    expect(await nameOf({ name: ' ' })).toBe('zoe@example.org')
+    expect(await nameOf({ name: undefined, email: undefined })).toBe('Zoe')
   })
 
   it('are added once, hear of it, and are at most a thousand', async () => {
