@@ -6,6 +6,7 @@ import { api } from '../convex/_generated/api.js'
 import type { Id } from '../convex/_generated/dataModel.js'
 import type { Caller } from './harness/backend.ts'
 import { onEachEngine } from './harness/engines.ts'
+import { toolsOf, turnOf } from './harness/tools.ts'
 import type { World } from './harness/world.ts'
 import { createWorld } from './harness/world.ts'
 
@@ -302,6 +303,27 @@ onEachEngine('deleting a message', (open) => {
     await remove(world, id)
     await world.settle(item, 'Done.')
     expect((await world.thread()).map(({ content }) => content)).toEqual(['', 'Done.'])
+  })
+
+  it('by which an agent asked another ends the request, and the asker hears it; of an answer it hears that there was one', async () => {
+    const world = await createWorld(await open())
+    const { call } = toolsOf(world)
+    const asking = await turnOf(world, world.engineer)
+    const ask = () => call(asking, 'response_request', { task: world.taskId, recipients: ['qa'], message: 'Good?' })
+    await ask()
+    const question = (await world.thread()).at(-1)?.id as MessageId
+    await remove(world, question, world.bo)
+    expect(await world.claimReady()).toEqual([])
+    await world.settle(asking, null)
+    const unanswered = await world.claimOne()
+    expect(unanswered).toMatchObject({ type: 'response', agent: { slug: 'engineer' } })
+    expect(unanswered.context.body).toBe('Quality Bot did not answer your request: message_deleted.')
+    await call(unanswered, 'response_request', { task: world.taskId, recipients: ['qa'], message: 'And now?' })
+    await world.settle(await world.claimOne(), 'Yes.')
+    await remove(world, (await world.thread()).at(-1)?.id as MessageId, world.bo)
+    await world.settle(unanswered, null)
+    const answered = await world.claimOne()
+    expect(answered.context.body).toBe('Quality Bot answered your request.\n\n[This message was deleted.]')
   })
 
   it('ends the telling that is still to come in steps', async () => {

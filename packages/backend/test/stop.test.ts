@@ -1,4 +1,5 @@
 /** `/stop`, written into the thread. What it does to lanes is in lanes.test.ts: here is what counts as one, and what people see. */
+import { LIMITS } from '@mission-control/shared/limits'
 import { expect, it } from 'vitest'
 import { api } from '../convex/_generated/api.js'
 import { onEachEngine } from './harness/engines.ts'
@@ -74,6 +75,25 @@ onEachEngine('/stop in a thread', (open) => {
     await world.backend.finishScheduled()
     expect(await world.claimOne()).toMatchObject({ type: 'mention' })
     expect(await states(world)).toEqual([])
+  })
+
+  it('reaches what a large telling has yet to enqueue, in its own task only; people are told all the same', async () => {
+    const world = await createWorld(await open())
+    const { accountId } = world
+    for (let n = 0; n <= LIMITS.fanOutStep; n++) {
+      await world.ada.mutation(api.agents.create, { accountId, slug: `agent-${n}`, name: `Agent ${n}` })
+    }
+    const other = await world.ada.mutation(api.tasks.create, { accountId, title: 'Another' })
+    await world.post('@all hands')
+    await world.post('@all hands', other)
+    await world.post('/stop')
+    await world.backend.finishScheduled()
+    expect(await states(world)).toEqual([])
+    expect(await world.deliveries(other)).toHaveLength(LIMITS.fanOutStep + 3)
+    expect(await world.noticesOf('cy')).toHaveLength(2)
+    await world.post('@all once more')
+    await world.backend.finishScheduled()
+    expect(await states(world)).toHaveLength(LIMITS.fanOutStep + 3)
   })
 
   it('is nothing but the word: a sentence about it is a message, and so is an agent that says it', async () => {

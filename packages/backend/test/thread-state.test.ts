@@ -104,6 +104,9 @@ onEachEngine('beside a thread, an agent', (open) => {
   it('has not seen what a turn without an answer has shown', async () => {
     const world = await createWorld(await open())
     await world.post('@engineer go')
+    await world.fail(await world.claimOne())
+    expect(await seenBy(world, world.engineer)).toEqual([])
+    await world.backend.advance(DELIVERY_POLICY.backoffCapMs)
     await world.fail(await world.claimOne(), { class: 'terminal' })
     expect(await seenBy(world, world.engineer)).toEqual([])
   })

@@ -3,7 +3,7 @@ import type { Infer } from 'convex/values'
 import { v } from 'convex/values'
 import { LIMITS } from '@mission-control/shared/limits'
 import { internal } from '../_generated/api.js'
-import type { Doc, Id } from '../_generated/dataModel.js'
+import type { Doc } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
 import { vPartyType } from '../lib/validators.js'
@@ -11,6 +11,8 @@ import { enqueue, raiseToMention } from './enqueue.js'
 import { notifyEach, tellFull } from './notices.js'
 import type { Audience, Recipient } from './recipients.js'
 import { FAN_OUT_START, nextRecipients } from './recipients.js'
+import { getSignals } from './signals.js'
+import { wasStopped } from './stop.js'
 
 /** What a write decides of its audience; the rest is the message's own. */
 const vWhom = v.object({
@@ -19,17 +21,15 @@ const vWhom = v.object({
   followers: v.boolean(),
   except: v.array(v.string()),
 })
-export const vFanOutStep = {
+export const vFanOutStep = v.object({
   messageId: v.id('messages'),
   whom: vWhom,
+  /** When the message was written, and the account's stopSeq then. */
+  at: v.number(),
+  stopSeq: v.number(),
   cursor: v.object({ source: v.number(), after: v.string() }),
-}
+})
 type Whom = Infer<typeof vWhom>
-interface FanOutStep {
-  readonly messageId: Id<'messages'>
-  readonly whom: Whom
-  readonly cursor: { source: number; after: string }
-}
 
 const audienceOf = ({ accountId, taskId, authorType, authorId }: Doc<'messages'>, whom: Whom): Audience => ({
   ...{ accountId, taskId, authorType, authorId },
@@ -43,7 +43,11 @@ const audienceOf = ({ accountId, taskId, authorType, authorId }: Doc<'messages'>
 export async function fanOut(ctx: MutationCtx, task: Doc<'tasks'>, message: Doc<'messages'>, whom: Whom): Promise<void> {
   const { recipients } = await nextRecipients(ctx, audienceOf(message, whom), FAN_OUT_START, LIMITS.fanOutStep + 1)
   if (recipients.length > LIMITS.fanOutStep) {
-    await ctx.scheduler.runAfter(0, internal.fanOut.message, { messageId: message._id, whom, cursor: FAN_OUT_START })
+    const { stopSeq } = await getSignals(ctx, task.accountId)
+    const at = message.editedAt ?? message._creationTime
+    await ctx.scheduler.runAfter(0, internal.fanOut.message, {
+      step: { messageId: message._id, whom, at, stopSeq, cursor: FAN_OUT_START },
+    })
     return
   }
   await tellPeople(ctx, task, message, recipients)
@@ -58,14 +62,16 @@ export async function fanOut(ctx: MutationCtx, task: Doc<'tasks'>, message: Doc<
   }
 }
 
-/** One scheduled step: up to LIMITS.fanOutStep recipients. Of a message deleted meanwhile nobody is told. */
-export async function fanOutStep(ctx: MutationCtx, { messageId, whom, cursor }: FanOutStep): Promise<void> {
-  const message = await ctx.db.get(messageId)
+/** One scheduled step: up to LIMITS.fanOutStep recipients. Of a message deleted meanwhile nobody is told, after a stop no agent. */
+export async function fanOutStep(ctx: MutationCtx, step: Infer<typeof vFanOutStep>): Promise<void> {
+  const { whom, cursor, at, stopSeq } = step
+  const message = await ctx.db.get(step.messageId)
   const task = message ? await ctx.db.get(message.taskId) : null
   if (!message || !task || message.deletedAt !== null) return
   const { recipients, next } = await nextRecipients(ctx, audienceOf(message, whom), cursor, LIMITS.fanOutStep)
-  if (next !== null) await ctx.scheduler.runAfter(0, internal.fanOut.message, { messageId, whom, cursor: next })
+  if (next !== null) await ctx.scheduler.runAfter(0, internal.fanOut.message, { step: { ...step, cursor: next } })
   await tellPeople(ctx, task, message, recipients)
+  if (await wasStopped(ctx, task, at, stopSeq)) return
   for (const recipient of recipients) {
     if ((await tellAgent(ctx, task, message, recipient)) === 'full') await tellDropped(ctx, task, recipient)
   }
