@@ -230,10 +230,17 @@ describe('at whatever point of a removal', () => {
     backend = await openEmbedded(functions)
     world = await createWorld(backend)
     await world.post('@engineer @qa go')
+    const assignees = [
+      { type: 'agent' as const, id: world.engineer },
+      { type: 'user' as const, id: 'test|Cy' },
+    ]
+    await world.ada.mutation(api.tasks.assign, { accountId: world.accountId, taskId: world.taskId, assignees })
     const byTable = await fillTables(backend, world.accountId)
     await backend.finishScheduled()
     // The runtime has not been heard of for long when the account goes.
     await backend.run((ctx) => ctx.db.patch(byTable['runtimes'] as Id<'runtimes'>, { leaseUntil: 0 }))
+    // What is left of a queue in the middle of a removal looks like one to be mended.
+    await backend.run((ctx) => ctx.db.patch(byTable['lanes'] as Id<'lanes'>, { activeId: null }))
     const byName = { after: undefined, cursor: null, userId: 'test|Cy' }
     calls = internalMutations(functions)
       .filter(({ path }) => !OF_ACTIONS.includes(path) && path !== 'accounts:removeStep')
