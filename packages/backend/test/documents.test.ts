@@ -3,7 +3,7 @@ import { errorCode } from '@mission-control/shared/errors'
 import { LIMITS } from '@mission-control/shared/limits'
 import type { FunctionArgs } from 'convex/server'
 import { expect, it } from 'vitest'
-import { api } from '../convex/_generated/api.js'
+import { api, internal } from '../convex/_generated/api.js'
 import type { Id } from '../convex/_generated/dataModel.js'
 import { agentActor } from '../convex/model/actors.js'
 import { createDocument, writeDocument } from '../convex/model/documents.js'
@@ -348,6 +348,46 @@ onEachEngine('what is removed', (open) => {
     expect(await restore(world, id)).toMatchObject({ parentId: null, deletedAt: null })
     expect(await told(world, id)).toContain('document_restored: to the top level')
     expect(await get(world, id)).toMatchObject({ content: 'zebra' })
+  })
+
+  it('comes back to the top level if it would be too deep by now', async () => {
+    const world = await createWorld(await open())
+    const place = await folder(world, 'Place')
+    const tall = await folder(world, 'Tall', place)
+    const inside = await folder(world, 'Inside', tall)
+    await remove(world, tall)
+    await world.backend.finishScheduled()
+    let deep: DocumentId | null = null
+    for (let n = 0; n < LIMITS.documentDepth - 2; n++) deep = await folder(world, `Level ${n}`, deep)
+    await move(world, place, deep)
+    expect(await restore(world, tall)).toMatchObject({ parentId: null })
+    await world.backend.finishScheduled()
+    expect(await titles(world, { parentId: tall })).toEqual(['Inside'])
+    // One level less fits.
+    await move(world, tall, null)
+    await move(world, inside, null)
+    await move(world, tall, place)
+    await remove(world, tall)
+    expect(await restore(world, tall)).toMatchObject({ parentId: place })
+  })
+
+  it('stays as it is once the account is being deleted, which removes it all', async () => {
+    const world = await createWorld(await open())
+    const { accountId, backend } = world
+    const top = await folder(world, 'Top')
+    const id = await create(world, 'Text', { parentId: await folder(world, 'Sub', top) })
+    await remove(world, top)
+    const row = await backend.run((ctx) => ctx.db.get(top))
+    await backend.run(async (ctx) => {
+      await ctx.db.patch(accountId, { deletingAt: backend.now() })
+      // Its contents go before it does.
+      for (const version of await ctx.db.query('documentVersions').collect()) await ctx.db.delete(version._id)
+    })
+    const sub = (await backend.run((ctx) => ctx.db.get(id)))?.parentId ?? expect.fail('no folder')
+    await backend.mutation(internal.documents.followStep, { folderId: sub, from: null })
+    await backend.mutation(internal.documents.purgeStep, { documentId: top, deletedAt: row?.deletedAt ?? 0 })
+    expect(await backend.run((ctx) => ctx.db.get(id))).toMatchObject({ deletedAt: null })
+    expect(await backend.run((ctx) => ctx.db.get(top))).toEqual(row)
   })
 
   it('is shown with its content to people, and to nobody after a purge', async () => {
