@@ -1,6 +1,7 @@
 /** The one-machine stack's command line: `./mc <command>` is `mission-control <command>`. The only place here that touches signals. */
 import path from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { parseLifetime } from './sign-in/lifetime.ts'
 import { ROOT } from './stack/entries.ts'
 
 const DATA = path.join(ROOT, '.data')
@@ -48,6 +49,24 @@ async function findStack(dataDir: string | undefined) {
     if (record) return { dataDir: place, record }
   }
   throw new Error('No stack runs here. Start one in another terminal: ./mc demo, or ./mc up.')
+}
+
+/** For what needs no running stack: the folder of the one that runs, else the one that `up` or `demo` left. */
+async function findData(dataDir: string | undefined): Promise<string> {
+  if (dataDir !== undefined) return dataDir
+  const { runningStack } = await import('./stack/record.ts')
+  const { isDataFolder } = await import('./stack/data-folder.ts')
+  const [up, demo] = [path.join(DATA, 'up'), path.join(DATA, 'demo')]
+  return [demo, up].find((place) => runningStack(place) !== null) ?? [up, demo].find(isDataFolder) ?? up
+}
+
+/** Milliseconds. */
+function lifetime(text: string): number {
+  try {
+    return parseLifetime(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message)
+  }
 }
 
 const program = new Command('mc')
@@ -143,6 +162,34 @@ program
     const { runFunction } = await import('./commands/run.ts')
     await runFunction(name, args, stack)
   })
+
+program
+  .command('token')
+  .description('a token (JWT) for clients that sign in; default: as the owner of the stack')
+  .option('--subject <id>', 'another person: who it is; default: made from --name, else --email')
+  .option('--name <name>', 'what others read')
+  .option('--email <address>', 'invitations to it are theirs')
+  .addOption(new Option('--expires <time>', 'e.g. 45m, 1h, 30d; at most 90d').argParser(lifetime).default(43_200_000, '12h'))
+  .option('--rotate-key', 'make another key first: tokens given out before are refused', false)
+  .option('--data-dir <folder>', 'data folder of the stack', folder)
+  .addHelpText('after', '\nExample: TOKEN=$(./mc token --name Ada --email ada@example.org --expires 30d)')
+  .action(
+    async ({
+      dataDir,
+      expires,
+      ...options
+    }: {
+      subject?: string
+      name?: string
+      email?: string
+      expires: number
+      rotateKey: boolean
+      dataDir?: string
+    }) => {
+      const { token } = await import('./commands/token.ts')
+      await token({ ...options, lifetimeMs: expires, dataDir: await findData(dataDir) })
+    },
+  )
 
 try {
   await program.parseAsync(process.argv)

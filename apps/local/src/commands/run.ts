@@ -2,7 +2,8 @@
 import path from 'node:path'
 import { makeFunctionReference } from 'convex/server'
 import { readable } from '../errors.ts'
-import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
+import { LOCAL_IDENTITY } from '../sign-in/person.ts'
+import { createMember } from '../stack/member.ts'
 import type { StackRecord } from '../stack/record.ts'
 
 export interface RunOptions {

@@ -10,8 +10,9 @@ import { followTask } from '../conversation.ts'
 import { createNarrator } from '../narrate.ts'
 import type { Screen } from '../screen.ts'
 import { createScreen } from '../screen.ts'
+import { LOCAL_IDENTITY } from '../sign-in/person.ts'
 import type { Member } from '../stack/member.ts'
-import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
+import { createMember } from '../stack/member.ts'
 import type { StackRecord } from '../stack/record.ts'
 
 export interface SayOptions {

@@ -4,7 +4,8 @@ import type { Id } from '@mission-control/backend/convex/_generated/dataModel'
 import { seedAccount } from '../account.ts'
 import { readable } from '../errors.ts'
 import { createScreen } from '../screen.ts'
-import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
+import { LOCAL_IDENTITY } from '../sign-in/person.ts'
+import { createMember } from '../stack/member.ts'
 import type { StackRecord } from '../stack/record.ts'
 
 export interface SeedOptions {

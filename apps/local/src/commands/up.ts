@@ -11,10 +11,12 @@ import { z } from 'zod'
 import { createAccount, createToken, seedAccount } from '../account.ts'
 import { realModel } from '../model.ts'
 import { createScreen } from '../screen.ts'
+import { LOCAL_IDENTITY } from '../sign-in/person.ts'
 import { openDataFolder } from '../stack/data-folder.ts'
 import { ROOT } from '../stack/entries.ts'
 import type { Member } from '../stack/member.ts'
-import { createMember, LOCAL_IDENTITY } from '../stack/member.ts'
+import { createMember } from '../stack/member.ts'
+import { issuersIn } from '../stack/part-env.ts'
 import { endLeftovers, runningStack } from '../stack/record.ts'
 import { showStackEvent } from '../stack/show.ts'
 import type { Prepared, StackPorts } from '../stack/stack.ts'
@@ -48,6 +50,7 @@ export async function up({ dataDir, fakeGateway, seed, ports }: UpOptions, signa
   await using stack = await startStack(
     {
       ...{ kind: 'up', dataDir, ports, fakeGateway, openclawBin, model, clock: systemClock },
+      backendEnv: issuersIn(process.env),
       onProgress: (event) => showStackEvent(screen, event),
       prepare: async ({ url, adminKeyFile }) => {
         await using member = createMember({ url, adminKeyFile, identity: LOCAL_IDENTITY })
@@ -63,6 +66,7 @@ export async function up({ dataDir, fakeGateway, seed, ports }: UpOptions, signa
   screen.note(`./mc run tasks:create '{"title": "Write the launch note"}'`)
   screen.note('./mc say --task <id> "@writer please start"')
   screen.note(`curl -s ${stack.healthUrl}/health`)
+  screen.note('./mc token                                   for a client that signs in')
   screen.note(`Data stays in ${dataDir}. Ctrl-C stops everything.\n`)
   try {
     await untilAborted(stack.failed, signal)

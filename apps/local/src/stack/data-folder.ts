@@ -2,13 +2,16 @@
  * The stack's data folder: made, proved writable, and never emptied unless it is one of ours. A marker file says so, because a demo
  * starts from nothing and must not take somebody's documents for its own old data.
  */
-import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const MARKER = '.mission-control-data'
 
 /** What an older or half-made folder of ours may hold besides the marker. */
 const isEmpty = (folder: string) => readdirSync(folder).length === 0
+
+/** Whether a stack has been started with this folder. */
+export const isDataFolder = (folder: string): boolean => existsSync(path.join(folder, MARKER))
 
 export interface DataFolderOptions {
   /** Empty it first. */

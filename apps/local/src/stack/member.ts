@@ -39,10 +39,3 @@ export function createMember({ url, adminKeyFile, identity }: MemberOptions): Me
     [Symbol.asyncDispose]: async () => socket?.close(),
   }
 }
-
-/** The person in front of this machine. */
-export const LOCAL_IDENTITY = {
-  subject: 'you',
-  issuer: 'https://local.mission-control.invalid',
-  name: 'You',
-} as const satisfies UserIdentityAttributes

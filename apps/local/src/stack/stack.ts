@@ -15,6 +15,7 @@ import { startModelServer } from '@mission-control/openclaw/testing/model-server
 import type { Clock } from '@mission-control/shared/clock'
 import type { ModelEnv } from '../model.ts'
 import { scriptedModel } from '../model.ts'
+import { openLocalIssuer } from '../sign-in/local-issuer.ts'
 import { entryOf } from './entries.ts'
 import type { Part } from './part.ts'
 import { startPart } from './part.ts'
@@ -47,6 +48,8 @@ export interface StackOptions {
   /** `null`: the scripted one. */
   readonly model: ModelEnv | null
   readonly respond?: NonNullable<Parameters<typeof startModelServer>[0]>['respond']
+  /** More of the backend's environment: other issuers than the local one. */
+  readonly backendEnv?: Readonly<Record<string, string>>
   readonly clock: Clock
   /** Fills the account once the backend answers, before the runtime starts. */
   readonly prepare: (backend: { url: string; adminKeyFile: string }) => Promise<Prepared>
@@ -137,6 +140,7 @@ export async function startStack(options: StackOptions, signal: AbortSignal): Pr
     const model = options.model ?? scriptedModel(modelServer?.baseUrl ?? '')
     const functions = path.join(dataDir, 'functions', 'functions.mjs')
     await bundleFunctions({ outFile: functions })
+    const { jwksFile } = await openLocalIssuer(dataDir)
     keep(
       () =>
         startPart({
@@ -147,7 +151,7 @@ export async function startStack(options: StackOptions, signal: AbortSignal): Pr
             ...['--functions', functions, '--data-dir', path.join(dataDir, 'backend')],
             ...['--port', String(backendPort), '--site-port', String(sitePort)],
           ],
-          env: partEnv({}),
+          env: partEnv({ ...options.backendEnv, AUTH_LOCAL_JWKS: jwksFile }),
           cwd: dataDir,
           logFile: log('backend'),
           clock,
