@@ -4,6 +4,7 @@
  */
 import { conflicts } from '@mission-control/embedded'
 import { LEASE_IDLE_MS } from '@mission-control/shared/lanes/policy'
+import type { ToolName } from '@mission-control/shared/tools'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { api } from '../convex/_generated/api.js'
 import type { EmbeddedBackend } from './harness/embedded.ts'
@@ -208,6 +209,97 @@ describe('telling the same person and counting the same usage', () => {
       }
       for (const item of await world.claimReady()) await world.settle(item, 'ok')
       expect(await world.ready()).toEqual([])
+    }
+  })
+})
+
+describe('tools called in a turn', () => {
+  let backend: EmbeddedBackend
+  beforeEach(async () => {
+    backend = await openEmbedded(functions)
+  })
+  afterEach(() => backend.close())
+
+  it('conflict with no claim of another lane, no check-in, no message elsewhere, and wake no subscription they need not', async () => {
+    const world = await createWorld(backend)
+    const { accountId, service, epoch } = world
+    const task = (title: string) => world.ada.mutation(api.tasks.create, { accountId, title })
+    const [a, b, c, d] = [await task('A'), await task('B'), await task('C'), await task('D')]
+    const permissions = { canCreateTasks: true, canReview: false }
+    await world.ada.mutation(api.agents.update, { accountId, agentId: world.engineer, permissions })
+    await world.ada.mutation(api.agents.setLead, { accountId, agentId: world.engineer })
+    await world.ada.mutation(api.tasks.assign, { accountId, taskId: a, assignees: [{ type: 'agent', id: world.engineer }] })
+    // Everybody has been here before.
+    for (const id of [a, b, c]) await world.post('@engineer hello', id)
+    for (const id of [a, b, c, d]) await world.post('@qa hello', id)
+    for (;;) {
+      const items = await world.claimReady()
+      if (items.length === 0) break
+      for (const item of items) await world.settle(item, 'hello')
+    }
+    await world.post('@engineer work', a)
+    const [held] = await world.claimReady()
+    await world.post('@engineer claim me', b)
+    await world.post('@qa claim me', b)
+    await backend.finishScheduled()
+    const heads = (await world.ready()).map(({ id }) => id)
+    if (!held || heads.length !== 2) throw new Error('The scene is not set.')
+
+    const { trace } = backend.engine
+    const ready = await trace(api.service.notifications.ready, service)
+    const signals = await trace(api.service.runtime.signals, service)
+    // While heads are ready, as in the state that all of these meet: it looks at the oldest one only.
+    const info = { versions: VERSIONS, infrastructure: PLACE, announcedIntervalMs: 60_000, reasons: [] }
+    const checkIn = await trace(api.service.runtime.checkIn, {
+      ...{ ...service, ...info, epoch, held: [{ id: held.id, fence: held.fence }], dueAgents: [], status: 'online' as const },
+    })
+    let calls = 0
+    const call = async (tool: ToolName, args: object) => {
+      const given = { ...service, id: held.id, fence: held.fence, tool, args: JSON.stringify(args) }
+      return [tool, await trace(api.service.tools.call, { ...given, pass: 'p', callId: `c${++calls}` })] as const
+    }
+    const tools = [
+      await call('task_create', { title: 'New', labels: ['x'] }),
+      await call('message_post', { task: a, content: 'done, @ada' }),
+      await call('document_write', { title: 'Notes', content: 'x', task: a }),
+      await call('task_update_status', { task: a, from: 'in_progress', status: 'review' }),
+      await call('response_request', { task: c, recipients: ['qa'], message: 'good?' }),
+      await call('task_assign', { task: d, assignees: ['qa'] }),
+    ]
+    const post = await backend.engine.withIdentity(identityOf('Ada')).trace(api.messages.post, {
+      ...{ accountId, taskId: b, content: '@engineer one more' },
+    })
+    const claim = await trace(api.service.notifications.claim, { ...service, epoch, ids: heads })
+    expect((claim.result as { items: unknown[] }).items).toHaveLength(2)
+    const wakes = new Set<ToolName>(['response_request', 'task_assign'])
+    for (const [tool, traced] of tools) {
+      for (const [what, other] of Object.entries({ claim, checkIn, post })) {
+        expect([tool, what, conflicts(traced, other), conflicts(other, traced)]).toEqual([tool, what, false, false])
+      }
+      expect([tool, conflicts(traced, signals)]).toEqual([tool, false])
+      // Those that give another agent work wake the subscription, as they must.
+      expect([tool, conflicts(traced, ready)]).toEqual([tool, wakes.has(tool)])
+    }
+  })
+
+  it('two of different arguments in one turn, and equal ones of two turns, do not conflict', async () => {
+    const world = await createWorld(backend)
+    const { accountId, service } = world
+    const task = (title: string) => world.ada.mutation(api.tasks.create, { accountId, title })
+    const [a, b] = [await task('A'), await task('B')]
+    await world.post('@engineer go', a)
+    await world.post('@qa go', b)
+    const items = await world.claimReady()
+    const [one, two] = items
+    if (!one || !two) throw new Error('The scene is not set.')
+    const call = (item: { id: string; fence: number }, content: string, taskId: string, callId: string) =>
+      backend.engine.trace(api.service.tools.call, {
+        ...{ ...service, id: item.id, fence: item.fence, tool: 'document_write', pass: 'p', callId },
+        args: JSON.stringify({ title: content, content, task: taskId }),
+      })
+    const traces = [await call(one, 'x', a, 'c1'), await call(one, 'y', a, 'c2'), await call(two, 'x', b, 'c3')]
+    for (const writer of traces) {
+      for (const reader of traces.filter((other) => other !== writer)) expect(conflicts(writer, reader)).toBe(false)
     }
   })
 })

@@ -3,7 +3,9 @@ import { errorCode } from '@mission-control/shared/errors'
 import { LIMITS } from '@mission-control/shared/limits'
 import { expect, it } from 'vitest'
 import { api } from '../convex/_generated/api.js'
+import type { Id } from '../convex/_generated/dataModel.js'
 import { onEachEngine } from './harness/engines.ts'
+import { toolsOf, turnOf } from './harness/tools.ts'
 import type { World } from './harness/world.ts'
 import { createWorld } from './harness/world.ts'
 
@@ -269,22 +271,16 @@ onEachEngine('a status change', (open) => {
 })
 
 onEachEngine('a request between agents', (open) => {
-  const request = (world: World, depth: number) =>
-    world.backend.run(async (ctx) => {
-      const { enqueue } = await import('../convex/model/enqueue.js')
-      const { ensureLane } = await import('../convex/model/lanes.js')
-      const [asker, asked] = [await ctx.db.get(world.engineer), await ctx.db.get(world.qa)]
-      if (!asker || !asked) throw new Error('no agents')
-      const from = await ensureLane(ctx, asker, world.taskId)
-      const delivery = {
-        type: 'response_request',
-        agent: asked,
-        taskId: world.taskId,
-        messageId: null,
-        note: 'Is it good?',
-      } as const
-      return await enqueue(ctx, { ...delivery, depth, askedFrom: from._id })
-    })
+  /** The engineer asks the tester in a turn of this depth; its turn then ends. */
+  async function request(world: World, depth: number) {
+    const { call } = toolsOf(world)
+    const item = await turnOf(world, world.engineer)
+    await world.backend.run((ctx) => ctx.db.patch(item.id as Id<'deliveries'>, { depth: depth - 1 }))
+    const args = { task: world.taskId, recipients: ['qa'], message: 'Is it good?' }
+    const { asked } = await call(item, 'response_request', args)
+    await world.settle(item, null)
+    return asked
+  }
 
   it('brings the answer to the agent that asked, in the session it asked from', async () => {
     const world = await createWorld(await open())
@@ -301,7 +297,7 @@ onEachEngine('a request between agents', (open) => {
 
   it('tells the asker too when there is no answer', async () => {
     const world = await createWorld(await open())
-    await request(world, 0)
+    await request(world, 1)
     await world.fail(await world.claimOne(), { class: 'terminal' })
     const answer = await world.claimOne()
     expect(answer).toMatchObject({ type: 'response', agent: { slug: 'engineer' }, context: { message: null } })
@@ -325,10 +321,10 @@ onEachEngine('a request between agents', (open) => {
 
   it('ends at the depth limit: nothing is enqueued, and people are told once', async () => {
     const world = await createWorld(await open())
-    expect(await request(world, LIMITS.depth)).toBe('enqueued')
+    expect(await request(world, LIMITS.depth)).toEqual(['@qa'])
     await world.settle(await world.claimOne(), 'deep')
     expect(await world.ready()).toEqual([])
-    expect(await request(world, LIMITS.depth + 1)).toBe('too_deep')
+    expect(await request(world, LIMITS.depth + 1)).toEqual([])
     const notices = await world.noticesOf('ada')
     expect(notices.filter(({ title }) => title.includes('too long'))).toHaveLength(1)
   })
