@@ -29,5 +29,12 @@ export function readable(error: unknown): Error {
     const at = rest.find((line) => line.startsWith('Path: '))?.slice('Path: '.length)
     return new Error(at ? `The argument ${at} has the wrong type or is no id of this account.` : first, { cause: error })
   }
-  return new Error(text.split('\n')[0] ?? text, { cause: error })
+  return new Error(withoutStack(text), { cause: error })
+}
+
+/** Clients append the stack of the function that failed; lines that were meant for the reader stay. */
+function withoutStack(text: string): string {
+  const lines = text.split('\n')
+  const end = lines.findIndex((line) => /^\s*(at |Called by client)/.test(line))
+  return (end === -1 ? lines : lines.slice(0, end)).join('\n').trimEnd()
 }
