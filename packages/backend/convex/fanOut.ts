@@ -7,9 +7,9 @@ import { fanOutStep, vFanOutStep } from './model/fanOut.js'
 import { tellAgentsStep } from './model/tell.js'
 
 export const message = internalMutation({
-  args: { step: vFanOutStep },
+  args: vFanOutStep,
   returns: v.null(),
-  handler: async (ctx, { step }): Promise<null> => {
+  handler: async (ctx, step): Promise<null> => {
     const message = await ctx.db.get(step.messageId)
     if (message && (await isLive(ctx, message.accountId))) await fanOutStep(ctx, step)
     return null

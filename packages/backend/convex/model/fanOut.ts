@@ -1,5 +1,5 @@
 /** Telling those whom a message is for: a few at once, more in scheduled steps. */
-import type { Infer } from 'convex/values'
+import type { Infer, ObjectType } from 'convex/values'
 import { v } from 'convex/values'
 import { LIMITS } from '@mission-control/shared/limits'
 import { internal } from '../_generated/api.js'
@@ -21,15 +21,16 @@ const vWhom = v.object({
   followers: v.boolean(),
   except: v.array(v.string()),
 })
-export const vFanOutStep = v.object({
+export const vFanOutStep = {
   messageId: v.id('messages'),
   whom: vWhom,
   /** When the message was written, and the account's stopSeq then. */
   at: v.number(),
   stopSeq: v.number(),
   cursor: v.object({ source: v.number(), after: v.string() }),
-})
+}
 type Whom = Infer<typeof vWhom>
+type FanOutStep = ObjectType<typeof vFanOutStep>
 
 const audienceOf = ({ accountId, taskId, authorType, authorId }: Doc<'messages'>, whom: Whom): Audience => ({
   ...{ accountId, taskId, authorType, authorId },
@@ -46,7 +47,7 @@ export async function fanOut(ctx: MutationCtx, task: Doc<'tasks'>, message: Doc<
     const { stopSeq } = await getSignals(ctx, task.accountId)
     const at = message.editedAt ?? message._creationTime
     await ctx.scheduler.runAfter(0, internal.fanOut.message, {
-      step: { messageId: message._id, whom, at, stopSeq, cursor: FAN_OUT_START },
+      ...{ messageId: message._id, whom, at, stopSeq, cursor: FAN_OUT_START },
     })
     return
   }
@@ -63,13 +64,13 @@ export async function fanOut(ctx: MutationCtx, task: Doc<'tasks'>, message: Doc<
 }
 
 /** One scheduled step: up to LIMITS.fanOutStep recipients. Of a message deleted meanwhile nobody is told, after a stop no agent. */
-export async function fanOutStep(ctx: MutationCtx, step: Infer<typeof vFanOutStep>): Promise<void> {
+export async function fanOutStep(ctx: MutationCtx, step: FanOutStep): Promise<void> {
   const { whom, cursor, at, stopSeq } = step
   const message = await ctx.db.get(step.messageId)
   const task = message ? await ctx.db.get(message.taskId) : null
   if (!message || !task || message.deletedAt !== null) return
   const { recipients, next } = await nextRecipients(ctx, audienceOf(message, whom), cursor, LIMITS.fanOutStep)
-  if (next !== null) await ctx.scheduler.runAfter(0, internal.fanOut.message, { step: { ...step, cursor: next } })
+  if (next !== null) await ctx.scheduler.runAfter(0, internal.fanOut.message, { ...step, cursor: next })
   await tellPeople(ctx, task, message, recipients)
   if (await wasStopped(ctx, task, at, stopSeq)) return
   for (const recipient of recipients) {
