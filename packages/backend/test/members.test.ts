@@ -240,6 +240,8 @@ onEachEngine('removing and leaving', (open) => {
     expect(await get(waiting)).toMatchObject({ status: 'inbox', assignees: [] })
     expect(await get(shared)).toMatchObject({ status: 'assigned', assignees: [{ type: 'agent' }] })
     expect(await get(running)).toMatchObject({ status: 'blocked', blockedReason: 'Its only assignee, Cy, left.', assignees: [] })
+    const unassigned = (await activitiesOf(world)).filter(({ type }) => type === 'task_unassigned')
+    expect(unassigned.map(({ actor, detail }) => [actor.name, detail])).toEqual(Array(3).fill(['Ada', 'Cy']))
   })
 
   it('leaves nothing that names the person but what the person wrote', async () => {

@@ -78,12 +78,13 @@ export async function unassignParty(ctx: MutationCtx, task: Doc<'tasks'>, actor:
 /**
  * Takes a task away from somebody who leaves the account, whatever its state: what cannot stay without an assignee falls back to
  * the inbox, or is blocked and waits for a person. Somebody who is no assignee changes nothing.
+ * @param party with the name, if nothing that could be looked up has it any more
  * @param reason why a task in progress is blocked then
  */
 export async function dropAssignee(
   ctx: MutationCtx,
   task: Doc<'tasks'>,
-  party: Party,
+  party: Party & { readonly name?: string },
   actor: Actor,
   reason = 'Its only assignee left.',
 ): Promise<Doc<'tasks'>> {
@@ -99,7 +100,12 @@ function withoutAssignee(status: TaskStatus): TaskStatus | null {
   return status === 'in_progress' ? 'blocked' : null
 }
 
-async function takeAway(ctx: MutationCtx, task: Doc<'tasks'>, actor: Actor, party: Party): Promise<Doc<'tasks'>> {
+async function takeAway(
+  ctx: MutationCtx,
+  task: Doc<'tasks'>,
+  actor: Actor,
+  party: Party & { readonly name?: string },
+): Promise<Doc<'tasks'>> {
   const left = await changeAssignees(ctx, task, { remove: party })
   await unsubscribe(ctx, task, party)
   await recordActivity(ctx, task.accountId, {
@@ -108,7 +114,7 @@ async function takeAway(ctx: MutationCtx, task: Doc<'tasks'>, actor: Actor, part
     targetId: task._id,
     targetName: task.title,
     taskId: task._id,
-    detail: await nameOf(ctx, task.accountId, party),
+    detail: party.name ?? (await nameOf(ctx, task.accountId, party)),
   })
   return left
 }

@@ -36,7 +36,8 @@ export async function forgetMemberStep(ctx: MutationCtx, gone: GoneMember): Prom
     .take(ROWS_PER_STEP)
   for (const row of assignments) {
     const task = await ctx.db.get(row.taskId)
-    if (task) await dropAssignee(ctx, task, { type: 'user', id: userId }, gone.actor, `Its only assignee, ${gone.name}, left.`)
+    const party = { type: 'user' as const, id: userId, name: gone.name }
+    if (task) await dropAssignee(ctx, task, party, gone.actor, `Its only assignee, ${gone.name}, left.`)
     // A row that stayed would be read by every step to come.
     if (await ctx.db.get(row._id)) await ctx.db.delete(row._id)
   }
