@@ -58,6 +58,20 @@ onEachEngine('response_request', (open) => {
     expect(await claimedBy(world, 'engineer')).toMatchObject({ type: 'response', sessionKey: item.sessionKey })
   })
 
+  it('asked in a heartbeat without a task brings the answer to the agent’s own session', async () => {
+    const world = await createWorld(await open())
+    const { backend, service, epoch, engineer: agentId } = world
+    const begun = await backend.mutation(api.service.heartbeats.begin, { ...service, epoch, agentId, slot: backend.now() })
+    if (!('item' in begun)) throw new Error(begun.skip)
+    await world.ada.mutation(api.agents.setLead, { accountId: world.accountId, agentId })
+    await asking(world)(begun.item, 'Is it good?')
+    await world.settle(begun.item, null)
+    await world.settle(await claimedBy(world, 'qa'), 'It is.')
+    const answer = await claimedBy(world, 'engineer')
+    expect(answer).toMatchObject({ type: 'response', sessionKey: begun.item.sessionKey, context: { task: null } })
+    expect(answer.context.body).toContain('It is.')
+  })
+
   it('records who was asked what, tells the people who follow, and lets the one asked follow too', async () => {
     const world = await createWorld(await open())
     const { accountId, taskId } = world
