@@ -266,6 +266,19 @@ onEachEngine('removing and leaving', (open) => {
     expect(board.page).toHaveLength(121)
   }, 30_000)
 
+  it('takes away tasks that are together more than one transaction may read', async () => {
+    const world = await createWorld(await open())
+    const { accountId, ada, backend } = world
+    const description = '語'.repeat(LIMITS.descriptionChars)
+    for (let n = 0; n < 30; n++) {
+      const taskId = await ada.mutation(api.tasks.create, { accountId, title: `t${n}`, description })
+      await ada.mutation(api.tasks.assign, { accountId, taskId, assignees: [{ type: 'user', id: 'test|Cy' }] })
+    }
+    await leave(world, 'cy')
+    await backend.finishScheduled()
+    expect(await rowsNaming(world, 'test|Cy')).toEqual([])
+  }, 30_000)
+
   it('tells somebody who was removed nothing more', async () => {
     const world = await createWorld(await open())
     await world.cy.mutation(api.messages.post, { accountId: world.accountId, taskId: world.taskId, content: 'hello' })

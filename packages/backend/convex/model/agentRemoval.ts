@@ -6,7 +6,7 @@ import type { Actor } from './actors.js'
 import { SYSTEM } from './actors.js'
 import { recordActivity } from './activity.js'
 import { getProfile } from './agents.js'
-import { dropAssignee } from './assign.js'
+import { dropAllStep } from './assign.js'
 import { findPresence } from './presence.js'
 import { bump } from './signals.js'
 import { sweep } from './sweep.js'
@@ -33,17 +33,8 @@ export async function forgetAgentStep(ctx: MutationCtx, accountId: Id<'accounts'
     .withIndex('by_account_subscriber', (q) => q.eq('accountId', accountId).eq('subscriberId', agentId))
     .take(ROWS_PER_STEP)
   for (const row of subscriptions) await ctx.db.delete(row._id)
-  const assignments = await ctx.db
-    .query('assignments')
-    .withIndex('by_account_assignee_status', (q) => q.eq('accountId', accountId).eq('assigneeId', agentId))
-    .take(ROWS_PER_STEP)
-  for (const row of assignments) {
-    const task = await ctx.db.get(row.taskId)
-    if (task) await dropAssignee(ctx, task, { type: 'agent', id: agentId }, SYSTEM, 'Its only assignee was deleted.')
-    // A row that stayed would be read by every step to come.
-    if (await ctx.db.get(row._id)) await ctx.db.delete(row._id)
-  }
-  if (subscriptions.length === ROWS_PER_STEP || assignments.length === ROWS_PER_STEP) {
+  const free = await dropAllStep(ctx, accountId, { type: 'agent', id: agentId }, SYSTEM, 'Its only assignee was deleted.')
+  if (!free || subscriptions.length === ROWS_PER_STEP) {
     await ctx.scheduler.runAfter(0, internal.sweeps.forgetAgent, { accountId, agentId })
   }
 }

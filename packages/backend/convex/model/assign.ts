@@ -5,6 +5,7 @@ import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
 import { findOwned } from '../lib/owned.js'
+import { jsonBytes } from '../lib/text.js'
 import type { Actor, Party } from './actors.js'
 import { samePerson } from './actors.js'
 import { recordActivity } from './activity.js'
@@ -92,6 +93,40 @@ export async function dropAssignee(
   const left = await takeAway(ctx, task, actor, party)
   const to = left.assignees.length > 0 ? null : withoutAssignee(task.status)
   return to ? await moveTask(ctx, left, { to, actor, reason, tell: 'people' }) : left
+}
+
+/** Tasks one step takes away, each with several writes. */
+const TASKS_PER_STEP = 50
+/** Bytes of tasks one step may touch: each is read and written a few times, and Convex allows 16 MiB of either. */
+const TASK_BYTES_PER_STEP = 2_000_000
+
+/**
+ * One step of taking every task away from somebody who has left the account.
+ * @returns whether that was all
+ */
+export async function dropAllStep(
+  ctx: MutationCtx,
+  accountId: Id<'accounts'>,
+  party: Party & { readonly name?: string },
+  actor: Actor,
+  reason: string,
+): Promise<boolean> {
+  const rows = await ctx.db
+    .query('assignments')
+    .withIndex('by_account_assignee_status', (q) => q.eq('accountId', accountId).eq('assigneeId', party.id))
+    .take(TASKS_PER_STEP)
+  let bytes = 0
+  for (const row of rows) {
+    const task = await ctx.db.get(row.taskId)
+    if (task) {
+      await dropAssignee(ctx, task, party, actor, reason)
+      bytes += jsonBytes(task)
+    }
+    // A row that stayed would be read by every step to come.
+    if (await ctx.db.get(row._id)) await ctx.db.delete(row._id)
+    if (bytes >= TASK_BYTES_PER_STEP) return false
+  }
+  return rows.length < TASKS_PER_STEP
 }
 
 /** `assigned` and `in_progress` need somebody: the one falls back to the inbox, the other waits for a person. */

@@ -4,10 +4,10 @@ import type { Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { findMember } from './accounts.js'
 import type { Actor } from './actors.js'
-import { dropAssignee } from './assign.js'
+import { dropAllStep } from './assign.js'
 import { deleteRows } from './inbox.js'
 
-/** Rows of each kind one step removes. Each task taken away causes several writes. */
+/** Rows of each kind one step removes. */
 const ROWS_PER_STEP = 50
 
 export interface GoneMember {
@@ -30,23 +30,14 @@ export async function forgetMemberStep(ctx: MutationCtx, gone: GoneMember): Prom
     .withIndex('by_account_subscriber', (q) => q.eq('accountId', accountId).eq('subscriberId', userId))
     .take(ROWS_PER_STEP)
   for (const row of subscriptions) await ctx.db.delete(row._id)
-  const assignments = await ctx.db
-    .query('assignments')
-    .withIndex('by_account_assignee_status', (q) => q.eq('accountId', accountId).eq('assigneeId', userId))
-    .take(ROWS_PER_STEP)
-  for (const row of assignments) {
-    const task = await ctx.db.get(row.taskId)
-    const party = { type: 'user' as const, id: userId, name: gone.name }
-    if (task) await dropAssignee(ctx, task, party, gone.actor, `Its only assignee, ${gone.name}, left.`)
-    // A row that stayed would be read by every step to come.
-    if (await ctx.db.get(row._id)) await ctx.db.delete(row._id)
-  }
+  const party = { type: 'user' as const, id: userId, name: gone.name }
+  const free = await dropAllStep(ctx, accountId, party, gone.actor, `Its only assignee, ${gone.name}, left.`)
   const notices = await ctx.db
     .query('notifications')
     .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', userId))
     .take(ROWS_PER_STEP)
   await deleteRows(ctx, notices)
-  if ([subscriptions, assignments, notices].some((rows) => rows.length === ROWS_PER_STEP)) {
+  if (!free || subscriptions.length === ROWS_PER_STEP || notices.length === ROWS_PER_STEP) {
     await ctx.scheduler.runAfter(0, internal.sweeps.forgetMember, { gone })
   } else {
     await forgetSettings(ctx, accountId, userId)
