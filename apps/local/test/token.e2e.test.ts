@@ -74,11 +74,11 @@ describe('./mc token', () => {
 
 it('./mc up takes other issuers from the environment, and stops with the sentence of a wrong one', async () => {
   const before = { ...process.env }
-  process.env['AUTH_ISSUER'] = 'https://login.example.com'
+  process.env['AUTH_AUDIENCE'] = 'team'
   try {
     const { code, stderr } = await mc('up', '--fake-gateway', '--data-dir', data(), ...FREE_PORTS).finished
     expect(code).toBe(1)
-    expect(stderr).toContain('AUTH_ISSUER is set and AUTH_AUDIENCE is not: set it to')
+    expect(stderr).toContain('AUTH_AUDIENCE is set and AUTH_ISSUER is not: set it to')
   } finally {
     process.env = before
   }

@@ -13,13 +13,17 @@ const ENDINGS = ['', '_2', '_3'] as const
 
 export default { providers: distinct([...ENDINGS.flatMap(issuer), ...local()]) } satisfies AuthConfig
 
+/**
+ * Convex evaluates this after each single change of a variable and refuses a change that throws. So there must be an order in which
+ * the variables of an issuer can be set one by one, and removed in reverse: issuer, audience, key set, algorithm.
+ */
 function issuer(ending: (typeof ENDINGS)[number]): AuthProvider[] {
   const names = {
     ...{ issuer: `AUTH_ISSUER${ending}`, audience: `AUTH_AUDIENCE${ending}` },
     ...{ jwks: `AUTH_JWKS${ending}`, algorithm: `AUTH_ALGORITHM${ending}` },
   }
   const url = read(names.issuer)
-  const applicationID = read(names.audience)
+  const applicationID = read(names.audience) ?? LOCAL_AUDIENCE
   const jwks = read(names.jwks)
   const algorithm = read(names.algorithm)
   if (url === null) {
@@ -35,20 +39,13 @@ function issuer(ending: (typeof ENDINGS)[number]): AuthProvider[] {
   if (withoutSlash(url) === LOCAL_ISSUER) {
     throw new Error(`${names.issuer} is the name of the local issuer, ${LOCAL_ISSUER}: give its keys in AUTH_LOCAL_JWKS instead.`)
   }
-  if (applicationID === null) {
-    // Issuers sign for many applications; without this check a token made for any of them would be good here.
-    throw new Error(
-      `${names.issuer} is set and ${names.audience} is not: set it to the "aud" that tokens for this deployment have.`,
-    )
-  }
   if (jwks === null && algorithm === null) return [{ domain: url, applicationID }]
   if (jwks === null) {
     throw new Error(`${names.algorithm} is set and ${names.jwks} is not: name the issuer's key set, or unset ${names.algorithm}.`)
   }
-  if (algorithm !== 'RS256' && algorithm !== 'ES256') {
-    throw new Error(`${names.jwks} is set, so ${names.algorithm} must say how its keys sign: RS256 or ES256.`)
-  }
-  return [{ type: 'customJwt', issuer: url, applicationID, jwks: keySet(names.jwks, jwks), algorithm }]
+  if (algorithm !== null && algorithm !== 'RS256' && algorithm !== 'ES256')
+    throw new Error(`${names.algorithm} must be RS256 or ES256.`)
+  return [{ type: 'customJwt', issuer: url, applicationID, jwks: keySet(names.jwks, jwks), algorithm: algorithm ?? 'RS256' }]
 }
 
 /** The issuer of `mission-control token`. */
