@@ -25,10 +25,11 @@ export interface EmbeddedBackend extends Backend {
   readonly engine: EmbeddedConvex
 }
 
-export async function openEmbedded(functions: Functions): Promise<EmbeddedBackend> {
+export async function openEmbedded(functions: Functions, { mockDate = true } = {}): Promise<EmbeddedBackend> {
   // Test bodies that run inside `run` read the mocked Date; functions of the bundle read the engine's clock. Both stand still.
-  vi.useFakeTimers({ toFake: ['Date'] })
-  const time = manualClock()
+  // Scripts outside of vitest have no Date to mock, and must not read it.
+  if (mockDate) vi.useFakeTimers({ toFake: ['Date'] })
+  const time = manualClock(mockDate ? (ms) => vi.setSystemTime(ms) : () => undefined)
   const engine = await createEmbeddedConvex({
     functions,
     memory: true,
@@ -55,7 +56,7 @@ export async function openEmbedded(functions: Functions): Promise<EmbeddedBacken
     finishScheduled,
     close: async () => {
       await engine.close()
-      vi.useRealTimers()
+      if (mockDate) vi.useRealTimers()
     },
   }
 }
@@ -66,9 +67,9 @@ const caller = (engine: Callable): Caller => ({
   action: (fn, args) => engine.action(fn, args),
 })
 
-function manualClock() {
+function manualClock(follow: (ms: number) => unknown) {
   let now = START
-  vi.setSystemTime(now)
+  follow(now)
   const clock: Clock = {
     now: () => now,
     monotonic: () => now - START,
@@ -81,7 +82,7 @@ function manualClock() {
     clock,
     advance(ms: number) {
       now += ms
-      vi.setSystemTime(now)
+      follow(now)
     },
   }
 }

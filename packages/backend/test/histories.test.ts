@@ -1,0 +1,24 @@
+/** Random histories of people, agents and runtimes keep the queue's promises. `proof/histories.ts` runs thousands of them. */
+import type { Functions } from '@mission-control/embedded'
+import { beforeAll, describe, it } from 'vitest'
+import { openConvexTest } from './harness/convex-test.ts'
+import { buildFunctions } from './harness/embedded.ts'
+import { onEmbedded, proveHistories } from './proof/histories.ts'
+
+/** A new one each day: a failure names it, and `proof/histories.ts --seed` replays it. */
+const SEED = Math.floor(Date.now() / 86_400_000)
+
+describe('random histories', () => {
+  let functions: Functions
+  beforeAll(async () => {
+    functions = await buildFunctions()
+  })
+
+  it(
+    'one in flight per lane, first in first out, nothing lost, nothing twice, attempts capped, poison alone (embedded)',
+    { timeout: 240_000 },
+    () => proveHistories(onEmbedded(functions, true), { runs: 60, length: 40, seed: SEED }),
+  )
+
+  it('the same on convex-test', { timeout: 240_000 }, () => proveHistories(openConvexTest, { runs: 4, length: 25, seed: SEED }))
+})
