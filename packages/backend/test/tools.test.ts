@@ -1,5 +1,6 @@
 /** What agents may do through tools, and what not: every tool and every permission, allowed and refused. */
 import { LEASE_IDLE_MS } from '@mission-control/shared/lanes/policy'
+import { LIMITS } from '@mission-control/shared/limits'
 import { TOOL_NAMES } from '@mission-control/shared/tools'
 import { expect, it } from 'vitest'
 import { api } from '../convex/_generated/api.js'
@@ -459,6 +460,20 @@ onEachEngine('sets', (open) => {
     await call(item, 'task_update_status', { task, from: 'in_progress', status: 'review' })
     expect((await itemsOf(world, task)).filter(([, type]) => type === 'status_change')).toEqual([['qa', 'status_change', 1]])
     expect((await world.noticesOf('cy')).map(({ type }) => type)).toContain('status_change')
+  })
+
+  it('at the end of a long chain hold, but wake no agent any more; people are told', async () => {
+    const world = await createWorld(await open())
+    const { call } = toolsOf(world)
+    await makeLead(world, world.engineer)
+    const task = await taskOf(world, 'Work')
+    const item = await turnOf(world, world.engineer)
+    await world.backend.run((ctx) => ctx.db.patch(item.id as Id<'deliveries'>, { depth: LIMITS.depth }))
+    expect(await call(item, 'task_assign', { task, assignees: ['qa'] })).toMatchObject({ changed: true })
+    await call(item, 'task_update_status', { task, from: 'assigned', status: 'in_progress' })
+    expect((await getTask(world, task)).status).toBe('in_progress')
+    expect(await itemsOf(world, task)).toEqual([])
+    expect((await world.noticesOf('ada')).filter(({ title }) => title.includes('too long'))).toHaveLength(1)
   })
 
   it('of a document write the next version of what was read, and are no-ops for equal content', async () => {
