@@ -62,6 +62,7 @@ onEachEngine('an invitation', (open) => {
     expect(await outcome(accept(backend, 'Di', code, { email: undefined }))).toBe('NOT_FOUND')
     expect(await outcome(accept(backend, 'Di', code, { email: 'di@example.org.evil.test' }))).toBe('NOT_FOUND')
     expect(await outcome(accept(backend, 'Di', code, { emailVerified: false }))).toBe('FORBIDDEN')
+    expect(await outcome(accept(backend, 'Di', code, { email_verified: false }))).toBe('FORBIDDEN')
     expect(await stateOf(world, invitationId)).toBe('pending')
     expect(await outcome(accept(backend, 'Di', code, { email: 'DI@example.ORG', emailVerified: true }))).toBe('accepted')
   })

@@ -120,7 +120,7 @@ export async function acceptInvitation(
   const row = await findInvitation(ctx, code)
   // The state may lag behind the clock while a backend was down.
   if (row === null || row.expiresAt <= now() || !isInvited(identity, row)) return refuseCode()
-  if (identity.emailVerified === false)
+  if (isUnverified(identity))
     refuse('FORBIDDEN', 'Your e-mail address is not verified: verify it with your sign-in first.')
   const { accountId } = row
   const person = personOf(identity)
@@ -137,6 +137,10 @@ export async function acceptInvitation(
   })
   return { accountId, membershipId }
 }
+
+/** Convex renames the claim for OpenID Connect issuers and leaves it as it is for those whose key set is given (`customJwt`). */
+const isUnverified = (identity: UserIdentity): boolean =>
+  identity.emailVerified === false || identity['email_verified'] === false
 
 /** Whether the identity's address is the invited one. */
 export const isInvited = ({ email }: UserIdentity, row: Invitation): boolean =>

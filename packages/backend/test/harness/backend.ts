@@ -31,7 +31,7 @@ export interface Backend extends Caller {
 }
 
 /** What an issuer may say of a user beside who it is; `undefined` for what it does not say. */
-export type Claims = { readonly [K in 'name' | 'email' | 'emailVerified']?: UserIdentity[K] | undefined }
+export type Claims = { readonly [K in 'name' | 'email' | 'emailVerified' | 'email_verified']?: UserIdentity[K] | undefined }
 
 /** Time starts here in every test. */
 export const START = Date.UTC(2030, 0, 1)
