@@ -19,6 +19,8 @@ export interface CallOptions {
   /** Whether internal functions may be called. Only the admin key and code inside the engine may. */
   internal: boolean
   requestId?: string
+  /** The admin asks from outside: production tells it in other words that a function is not there. */
+  forAdmin?: boolean
   /** Id of the scheduled function this call belongs to. */
   job?: string | null
 }
@@ -210,7 +212,7 @@ export function createCore(deps: CoreDeps) {
     /** Finds and runs in one step. */
     async call(path: string, kinds: readonly FunctionKind[], args: Json, options: MutationOptions): Promise<Answer> {
       return execute(
-        await resolve(path, kinds, options.internal, options.internal ? 'function' : 'public function'),
+        await resolve(path, kinds, options.internal, options.forAdmin ? 'function' : 'public function'),
         args,
         options,
       )
