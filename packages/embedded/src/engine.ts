@@ -142,7 +142,7 @@ export async function openEngine(options: EngineOptions) {
       parts: () => ({ catalog, registry, writer, sequence, live }),
     })
     const registry = createRegistry({ ...options.functions.modules, ...deployment.modules })
-    const adminKey = loadAdminKey(directory?.folder ?? null, systemRandom)
+    const adminKey = loadAdminKey(directory?.folder ?? null, directory ? systemRandom : random)
     let servedAt: string | null = null
     const storage = createStorageCalls({
       files,
