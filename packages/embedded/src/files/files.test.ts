@@ -3,7 +3,7 @@ import { actionGeneric, internalMutationGeneric, makeFunctionReference, mutation
 import { v } from 'convex/values'
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { chownSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { get, request, type IncomingMessage } from 'node:http'
@@ -17,6 +17,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { createTestClock, inMemory, onDisk, temporaryFolder } from '../../test/fixtures/backend.ts'
 import { functions as fixture } from '../../test/fixtures/functions.ts'
 import type { Connection } from '../storage/connection.ts'
+import { holdContents } from './hold.ts'
 
 const id = v.id('_storage')
 const files = {
@@ -268,6 +269,27 @@ describe('the folder holds what the documents name', () => {
     await vi.waitFor(() => expect(contents(dataDir)).toEqual([own, stored].sort()))
     await backend.mutation('files:remove', { id: own })
     await vi.waitFor(() => expect(contents(dataDir)).toEqual([stored]))
+  })
+
+  it('when it cannot be told whether somebody copies, the content waits and the deletion stands', async () => {
+    const dataDir = await temporaryFolder()
+    const backend = await onDisk({ functions, dataDir })
+    const { stored } = (await backend.mutation('files:store', { text: 'x' })) as { stored: string }
+    mkdirSync(join(dataDir, 'contents.lock')) // no file that could be asked
+    await backend.mutation('files:remove', { id: stored })
+    expect(contents(dataDir)).toEqual([stored])
+    expect(await backend.query('files:all', {})).toEqual([])
+    rmdirSync(join(dataDir, 'contents.lock'))
+    await backend.mutation('files:store', { text: 'y' })
+    await vi.waitFor(() => expect(contents(dataDir)).not.toContain(stored))
+  })
+
+  it.runIf(process.getuid?.() === 0)('a lock that root makes belongs to the owner of the folder', async () => {
+    const dataDir = await temporaryFolder()
+    chownSync(dataDir, 12_345, 23_456)
+    holdContents(dataDir).release()
+    const { uid, gid } = statSync(join(dataDir, 'contents.lock'))
+    expect([uid, gid]).toEqual([12_345, 23_456])
   })
 
   it('a broken upload leaves nothing; the next start removes what a crash left, and only that', async () => {
