@@ -109,6 +109,37 @@ it('a child has its callerâ€™s time and identity; what is scheduled has nobodyâ€
   expect(await backend.query('n:values', {})).toEqual([null])
 })
 
+it('what the parent schedules beside a failing child stays, however long its module takes to load', async () => {
+  const childRuns = Promise.withResolvers<void>()
+  const late = { note: internalMutationGeneric({ args: {}, handler: () => null }) }
+  const p = {
+    fails: internalMutationGeneric({
+      args: {},
+      handler: async (ctx) => {
+        childRuns.resolve()
+        for (let turn = 0; turn < 30; turn++) await ctx.db.query('anything').first()
+        throw new Error('no')
+      },
+    }),
+    parent: mutationGeneric({
+      args: {},
+      handler: async (ctx) => {
+        const child = () => ctx.runMutation(ref('p:fails'), {}).catch(() => {})
+        const [id] = await Promise.all([ctx.scheduler.runAfter(0, ref('late:note'), {}), child()])
+        return id
+      },
+    }),
+    jobs: internalQueryGeneric({
+      args: {},
+      handler: async (ctx) => (await ctx.db.system.query('_scheduled_functions').collect()).map((job) => job._id),
+    }),
+  }
+  const modules = { p, late: () => childRuns.promise.then(() => late) }
+  const backend = await inMemory({ functions: { schema, modules }, autoSchedule: false })
+  const id = await backend.mutation('p:parent', {})
+  expect(await backend.query('p:jobs', {})).toEqual([id])
+})
+
 it('eight deep, and no deeper', async () => {
   const backend = await inMemory({ functions })
   expect(await backend.query('n:deeper', { left: 8 })).toBe('bottom')
