@@ -1,7 +1,7 @@
 import { httpActionGeneric as action, httpRouter, makeFunctionReference } from 'convex/server'
 import { ConvexError } from 'convex/values'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, get, type IncomingMessage } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { inMemory } from '../../test/fixtures/backend.ts'
@@ -114,6 +114,16 @@ describe('HTTP actions', () => {
     const site = await (await inMemory()).listenSite()
     const answer = await fetch(site.url)
     expect([answer.status, await answer.text()]).toEqual([404, 'This Convex deployment does not have HTTP actions enabled.'])
+  })
+
+  it.each(['//other.example/url', '///url', '//'])('a path that looks like another host (%s) is a path', async (path) => {
+    const { site, main } = await serving()
+    for (const { port } of [site, main]) {
+      const sent = get({ port, host: '127.0.0.1', path })
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+      answer.resume()
+      expect(answer.statusCode).toBe(404)
+    }
   })
 
   it('tell the scheme a proxy saw, and keep every cookie apart', async () => {

@@ -9,6 +9,7 @@ import type { Engine } from '../engine.ts'
 import { authorizeHeader, NOBODY, type Principal } from '../auth/authorize.ts'
 import { ClosedError, FunctionError, RequestError } from '../errors.ts'
 import type { HttpHandler } from '../functions/http-action.ts'
+import { urlOf } from './target.ts'
 
 interface RouterLike {
   lookup(path: string, method: string): readonly [HttpHandler, string, string] | null
@@ -71,8 +72,7 @@ async function answer(
   const router = engine.functions.http as RouterLike | undefined
   if (!router) throw new RequestError(404, 'NotFound', 'This Convex deployment does not have HTTP actions enabled.')
   const method = request.method ?? 'GET'
-  const url = URL.parse(request.url ?? '/', `${schemeOf(request)}://${request.headers.host ?? 'backend'}`)
-  if (!url) throw new RequestError(400, 'BadUrl', 'The URL or the Host header of the request is not valid.')
+  const url = urlOf(request, `${schemeOf(request)}://${request.headers.host ?? 'backend'}`)
   const found = router.lookup(url.pathname.slice(prefix.length) || '/', method)
   if (!found) throw new RequestError(404, 'NotFound', 'No matching routes found')
   if (Number(request.headers['content-length'] ?? 0) > MAX_REQUEST_BYTES) throw tooLarge()
