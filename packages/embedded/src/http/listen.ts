@@ -69,7 +69,7 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
     })
   })
 
-  return bind(server, options, async () => {
+  return bind(server, options, engine.clock, async () => {
     await Promise.all([...sessions].map((session) => session.close(CLOSE_GOING_AWAY, 'The backend is shutting down')))
     sockets.close()
     actions.close()
