@@ -12,6 +12,12 @@ function port(text: string): number {
   return value
 }
 
+function mebibytes(text: string): number {
+  const value = Number(text)
+  if (!(value > 0)) throw new InvalidArgumentError('Expected a number of MiB above 0.')
+  return value
+}
+
 /** Runs one command; resolves with the exit code: 0, 1 when it failed, 2 when the command line is wrong. */
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0
@@ -40,6 +46,12 @@ export async function main(argv: readonly string[]): Promise<number> {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--allow-host <name...>', 'host names accepted besides loopback and plain addresses', [])
     .option('--allow-origin <origin...>', 'web origins accepted besides loopback', [])
+    .addOption(
+      new Option('--max-upload-mib <MiB>', 'largest stored file that one upload may bring')
+        .env('CONVEX_MAX_UPLOAD_MIB')
+        .default(1024)
+        .argParser(mebibytes),
+    )
     .addOption(dataDir)
     .addOption(
       new Option('--instance-name <name>', 'answer of GET /instance_name')

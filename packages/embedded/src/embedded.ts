@@ -5,6 +5,7 @@ import {
   type FunctionArgs,
   type FunctionReference,
   type FunctionReturnType,
+  type OptionalRestArgs,
   type UserIdentityAttributes,
 } from 'convex/server'
 import { ConvexError, convexToJson, jsonToConvex, type Value } from 'convex/values'
@@ -28,20 +29,23 @@ export type { Trace } from './trace.ts'
 /** A function reference (`api.x.y`, `internal.x.y`) or a path ("dir/module:fn"). */
 type Ref<Kind extends FunctionKind> = FunctionReference<Kind, 'public' | 'internal'> | string
 type Args<R> = R extends FunctionReference<FunctionKind, 'public' | 'internal'> ? FunctionArgs<R> : Record<string, unknown>
+/** Whoever calls a function by its reference must give the arguments it needs. */
+type RestArgs<R> =
+  R extends FunctionReference<FunctionKind, 'public' | 'internal'> ? OptionalRestArgs<R> : [args?: Record<string, unknown>]
 type Result<R> = R extends FunctionReference<FunctionKind, 'public' | 'internal'> ? FunctionReturnType<R> : unknown
 export type Identity = Partial<UserIdentityAttributes> & { subject?: string; issuer?: string }
 
 export interface Callable {
   /** Runs a query, internal ones included. Throws `ConvexError` with its data, or an Error with the function's message. */
-  query<R extends Ref<'query'>>(fn: R, args?: Args<R>): Promise<Result<R>>
+  query<R extends Ref<'query'>>(fn: R, ...args: RestArgs<R>): Promise<Result<R>>
   /** Runs a mutation; resolves after its COMMIT. */
-  mutation<R extends Ref<'mutation'>>(fn: R, args?: Args<R>): Promise<Result<R>>
-  action<R extends Ref<'action'>>(fn: R, args?: Args<R>): Promise<Result<R>>
+  mutation<R extends Ref<'mutation'>>(fn: R, ...args: RestArgs<R>): Promise<Result<R>>
+  action<R extends Ref<'action'>>(fn: R, ...args: RestArgs<R>): Promise<Result<R>>
   /** Runs `body` as a mutation of its own, with `ctx.db` and `ctx.scheduler`. For tests. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the caller's data model is not known here
   run<T>(body: (ctx: any) => Promise<T>): Promise<T>
   /** Runs a query or mutation (which commits) and tells what it read and wrote. */
-  trace<R extends Ref<'query' | 'mutation'>>(fn: R, args?: Args<R>): Promise<Trace<Result<R>>>
+  trace<R extends Ref<'query' | 'mutation'>>(fn: R, ...args: RestArgs<R>): Promise<Trace<Result<R>>>
   /** Calls back with the result now and after every change of it. Errors of the query go to `onError`. */
   onUpdate<R extends Ref<'query'>>(
     fn: R,
@@ -131,9 +135,9 @@ function callable(engine: Engine, identity: JsonObject | null): Callable {
   const decoded = async (answer: Promise<Answer>) => jsonToConvex((await answer).value) as never
 
   return {
-    query: (fn, args) => decoded(call(fn, ['query'], args)),
-    mutation: (fn, args) => decoded(call(fn, ['mutation'], args)),
-    action: (fn, args) => decoded(call(fn, ['action'], args)),
+    query: (fn, ...[args]) => decoded(call(fn, ['query'], args)),
+    mutation: (fn, ...[args]) => decoded(call(fn, ['mutation'], args)),
+    action: (fn, ...[args]) => decoded(call(fn, ['action'], args)),
     run: (body) => {
       const fn: RegisteredFunction = {
         path: 'run:anonymous',
@@ -150,7 +154,7 @@ function callable(engine: Engine, identity: JsonObject | null): Callable {
         }),
       )
     },
-    async trace(fn, args) {
+    async trace(fn, ...[args]) {
       let seen: Transaction | undefined
       const answer = await call(fn, ['query', 'mutation'], args, { observe: (tx) => (seen = tx) })
       const tx = seen!

@@ -49,6 +49,8 @@ export interface EngineOptions {
   env?: Readonly<Record<string, string | undefined>>
   log?: Log
   deadlines?: Partial<Deadlines>
+  /** Largest file that one upload over HTTP may bring. Default 1 GiB; production has no cap, but a disk of its own. */
+  maxUploadBytes?: number
   /** Whether scheduled functions and crons run by themselves. Default: yes, except in memory without a clock of its own. */
   autoSchedule?: boolean
   /** Fault injection for tests: stands between the engine and its writing connection. */
@@ -59,6 +61,7 @@ const DEADLINES: Deadlines = {
   transactionMs: 1_000, // user time of a query or mutation in production
   actionMs: 10 * 60_000, // Node actions in production
 }
+const MAX_UPLOAD_BYTES = 1024 ** 3
 const silent: Log = { info() {}, warn() {}, error() {} }
 
 export type Engine = Awaited<ReturnType<typeof openEngine>>
@@ -139,7 +142,7 @@ export async function openEngine(options: EngineOptions) {
       parts: () => ({ catalog, registry, writer, sequence, live }),
     })
     const registry = createRegistry({ ...options.functions.modules, ...deployment.modules })
-    const adminKey = loadAdminKey(directory?.folder ?? null, systemRandom)
+    const adminKey = loadAdminKey(directory?.folder ?? null, directory ? systemRandom : random)
     let servedAt: string | null = null
     const storage = createStorageCalls({
       files,
@@ -195,6 +198,7 @@ export async function openEngine(options: EngineOptions) {
       stats: writer.stats,
       adminKey,
       storage,
+      maxUploadBytes: options.maxUploadBytes ?? MAX_UPLOAD_BYTES,
       verifyToken,
       writer,
       deployment,

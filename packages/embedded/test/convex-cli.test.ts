@@ -38,6 +38,17 @@ describe('the official CLI', { timeout: TIMEOUT_MS }, () => {
     expect(stdout.match(/"body": "body \d"/g)).toEqual(['"body": "body 4"', '"body": "body 3"'])
     expect(stderr).not.toContain('rror')
     expect((await on.convex('data', 'anything')).stdout).toContain('7n')
+    expect((await on.convex('data', 'nothing')).stderr).toContain('There are no documents in this table.')
+  })
+
+  it('data reads more than one query may, page by page', async () => {
+    const on = await served()
+    for (let batch = 0; batch < 3; batch++)
+      await on.backend.run(async (ctx) => {
+        for (let n = 0; n < 8; n++) await ctx.db.insert('anything', { k: `${batch}-${n}`, text: 'x'.repeat(900_000) })
+      })
+    const { stdout } = await on.convex('data', 'anything', '--limit', '40', '--order', 'asc', '--format', 'jsonl')
+    expect(stdout.match(/"k": "[^"]+"/g)).toHaveLength(24)
   })
 
   it('export and import carry the data through the running backend, and live queries see the result', async () => {

@@ -1,39 +1,37 @@
-import { cronJobs, makeFunctionReference } from 'convex/server'
+/** In memory, with a clock and a seed, everything repeats: the same bytes, and nothing asked of timers, files or threads. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import type { Connection } from '../src/storage/connection.ts'
-import { createTestClock, createTestRandom, inMemory } from './fixtures/backend.ts'
-import { functions } from './fixtures/functions.ts'
+import { tellStory } from './fixtures/story.ts'
 
-/** Everything the engine stored, byte for byte, after the same story. */
-async function story(seed: number): Promise<string> {
-  const crons = cronJobs()
-  crons.interval('tick', { seconds: 30 }, makeFunctionReference<'mutation'>('messages:tick'), { channel: 'cron' })
-  const { clock, advance } = createTestClock()
-  let connection: Connection | undefined
-  const backend = await inMemory({
-    functions: { ...functions, crons: crons },
-    clock,
-    random: createTestRandom(seed),
-    wrapConnection: (opened) => (connection = opened),
-  })
-  const updates: unknown[] = []
-  backend.onUpdate('messages:bodies', { channel: 'a' }, (value) => updates.push(value))
-  await backend.mutation('messages:send', { channel: 'a', body: '1' })
-  await Promise.all([2, 3, 4].map((n) => backend.mutation('messages:send', { channel: 'a', body: `${n}` })))
-  await backend.mutation('messages:fail', { channel: 'a' }).catch(() => {})
-  await backend.mutation('messages:later', { channel: 'a', body: 'later', delayMs: 45_000 })
-  await backend.action('messages:sendTwice', { channel: 'a' })
-  for (let i = 0; i < 8; i++) await advance(10_000)
-  expect(((await backend.query('messages:bodies', { channel: 'cron' })) as string[]).length).toBeGreaterThan(1)
-  const tables = ['meta', 'tables', 'indexes', 'documents', 'entries', 'requests']
-  const rows = tables.map((table) => connection!.all(`SELECT * FROM ${table}`))
-  return JSON.stringify([rows, updates], (_key, value: unknown) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value,
-  )
+const PROCESS = fileURLToPath(new URL('fixtures/story-process.ts', import.meta.url))
+/** What a process may use: promises, turns of its event loop, and readers of Blobs in memory (actions store files as Blobs). */
+const HARMLESS = ['PROMISE', 'Microtask', 'TickObject', 'Immediate', 'BLOBREADER']
+
+async function inProcess(seed: number) {
+  const { stdout } = await promisify(execFile)(process.execPath, [PROCESS, String(seed)], { maxBuffer: 2 ** 24 })
+  return JSON.parse(stdout) as { story: string; resources: string[]; active: string[] }
 }
+const times = (text: string, part: RegExp) => text.match(part)?.length ?? 0
 
 it('the same clock and seed give the same bytes, another seed gives others', async () => {
-  const [first, second, other] = [await story(7), await story(7), await story(8)]
+  const [first, second, other] = [await tellStory(7), await tellStory(7), await tellStory(8)]
   expect(second).toBe(first)
   expect(other).not.toBe(first)
+  // The story is about something: crons, scheduled functions and actions have run, and the search found what they wrote.
+  expect(times(first, /"n":70,/g)).toBeGreaterThanOrEqual(4)
+  expect(times(first, /"n":50,/g)).toBeGreaterThanOrEqual(1)
+  expect(times(first, /"n":60,/g)).toBeGreaterThanOrEqual(3)
+  expect(times(first, /"a scheduled function failed"/g)).toBe(1)
+})
+
+it('so do processes of their own, without a timer, a file, a socket or a thread', async () => {
+  const [first, second, other] = await Promise.all([inProcess(7), inProcess(7), inProcess(8)])
+  expect(second.story).toBe(first.story)
+  expect(first.story).toBe(await tellStory(7))
+  expect(other.story).not.toBe(first.story)
+  expect(first.resources).toContain('PROMISE')
+  expect(first.resources.filter((type) => !HARMLESS.includes(type))).toEqual([])
+  expect(first.active).toEqual([])
 })

@@ -168,6 +168,31 @@ describe('export and import', () => {
     expect(await read(dataDir)).toEqual(before)
   })
 
+  it('generated_schema.jsonl: current exports are read, plain values of older ones are refused', async () => {
+    const dataDir = await temporaryFolder()
+    await filled(dataDir)
+    const folder = await layout({ users: '{"name":"new"}\n' })
+    const withTypes = async (text: string) => {
+      await writeFile(join(folder, 'users', 'generated_schema.jsonl'), text)
+      return imported(dataDir, folder)
+    }
+    const types = (shape: string) => `${JSON.stringify(shape)}\n`
+    expect(await withTypes(types('uniform'))).toBe(1)
+    // Fields may be called like types.
+    expect(
+      await withTypes(types('{"_creationTime": normalfloat64, "_id": string, "bytes": string, "finance": field_name}')),
+    ).toBe(1)
+    for (const shape of [
+      '{"name": string, "n": int64}',
+      '{"n"?: float64}',
+      'array<bytes>',
+      '{"n": -0 | normalfloat64}',
+      'unknown',
+    ])
+      await expect(withTypes(types(shape))).rejects.toThrow('has values written as plain text')
+    await expect(withTypes(`${types('{"n": string}')}{"xyz":"int64"}\n`)).rejects.toThrow('(exceptions in')
+  })
+
   it('append keeps what is there, and a running backend is not written behind its back', async () => {
     const dataDir = await temporaryFolder()
     const before = await filled(dataDir)

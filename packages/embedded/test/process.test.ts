@@ -2,7 +2,7 @@
 import { ConvexClient, ConvexHttpClient } from 'convex/browser'
 import { makeFunctionReference } from 'convex/server'
 import { execFile } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -78,6 +78,28 @@ it('SIGTERM finishes what was accepted and exits 0', { timeout: 30_000 }, async 
   await expect(fetch(`${server.url}/health`)).rejects.toThrow()
   const backend = await onDisk({ dataDir })
   expect(((await backend.query('messages:bodies', { channel: 't' })) as string[]).length).toBeGreaterThanOrEqual(acknowledged)
+})
+
+it('SIGTERM drops the actions that still run', { timeout: 60_000 }, async () => {
+  const folder = await temporaryFolder()
+  const bundle = join(folder, 'bundle.mjs')
+  writeFileSync(
+    bundle,
+    `import { actionGeneric, defineSchema } from ${JSON.stringify(import.meta.resolve('convex/server'))}
+    export const schema = defineSchema({})
+    const handler = () => {
+      console.error('begun')
+      return new Promise(() => {})
+    }
+    export const modules = { n: { never: actionGeneric({ args: {}, handler }) } }`,
+  )
+  const server = await startServer(join(folder, 'data'), ['--functions', bundle])
+  running.push(server)
+  const client = new ConvexHttpClient(server.url, { logger: false })
+  const dropped = expect(client.action(makeFunctionReference<'action'>('n:never'))).rejects.toThrow()
+  await vi.waitFor(() => expect(server.stderr()).toContain('begun'), { timeout: 10_000 })
+  expect(await server.stop('SIGTERM')).toBe(0)
+  await dropped
 })
 
 it('a second process is refused with the pid of the first; run calls internal functions', { timeout: 30_000 }, async () => {

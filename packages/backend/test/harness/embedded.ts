@@ -62,9 +62,9 @@ export async function openEmbedded(functions: Functions, { mockDate = true } = {
 }
 
 const caller = (engine: Callable): Caller => ({
-  query: (fn, args) => engine.query(fn, args),
-  mutation: (fn, args) => engine.mutation(fn, args),
-  action: (fn, args) => engine.action(fn, args),
+  query: (fn, args) => engine.query(fn, ...([args] as never)),
+  mutation: (fn, args) => engine.mutation(fn, ...([args] as never)),
+  action: (fn, args) => engine.action(fn, ...([args] as never)),
 })
 
 function manualClock(follow: (ms: number) => unknown) {

@@ -7,7 +7,7 @@ import { UsageError } from './usage.ts'
 export async function callRunning(fn: string, argsText: string, options: { url: string; dataDir: string }): Promise<number> {
   const args = parse(argsText)
   const key = readKey(options.dataDir)
-  const response = await fetch(`${options.url}/api/function`, {
+  const response = await fetch(`${options.url.replace(/\/+$/, '')}/api/function`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Convex ${key}` },
     body: JSON.stringify({ path: fn, args, format: 'json' }),

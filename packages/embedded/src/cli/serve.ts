@@ -13,6 +13,7 @@ export interface ServeOptions {
   allowOrigin: string[]
   dataDir: string
   instanceName: string
+  maxUploadMib: number
 }
 
 /** The first line on stdout, for whoever started this process. */
@@ -46,7 +47,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   const stop = stopSignal()
   const functions = await loadFunctions(options.functions)
   const env: Record<string, string | undefined> = { ...process.env }
-  const backend = await createEmbeddedConvex({ functions, dataDir: options.dataDir, env, log })
+  const backend = await createEmbeddedConvex({
+    functions,
+    dataDir: options.dataDir,
+    env,
+    log,
+    maxUploadBytes: options.maxUploadMib * 1024 * 1024,
+  })
   try {
     const guard = {
       host: options.host,

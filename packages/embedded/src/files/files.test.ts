@@ -1,8 +1,9 @@
 import { ConvexHttpClient } from 'convex/browser'
 import { actionGeneric, internalMutationGeneric, makeFunctionReference, mutationGeneric, queryGeneric } from 'convex/server'
 import { v } from 'convex/values'
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { chownSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { get, request, type IncomingMessage } from 'node:http'
@@ -16,6 +17,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { createTestClock, inMemory, onDisk, temporaryFolder } from '../../test/fixtures/backend.ts'
 import { functions as fixture } from '../../test/fixtures/functions.ts'
 import type { Connection } from '../storage/connection.ts'
+import { holdContents } from './hold.ts'
 
 const id = v.id('_storage')
 const files = {
@@ -191,6 +193,57 @@ it('URLs need to know where the backend is', async () => {
   expect(await named.mutation('files:uploadUrl', {})).toMatch(/^https:\/\/backend\.example\/api\/storage\/upload\?token=/)
 })
 
+describe('an upload that is too large', () => {
+  it.each([
+    ['announced', true],
+    ['not announced', false],
+  ])('%s is refused with the cap, and leaves nothing', async (_name, announced) => {
+    const dataDir = await temporaryFolder()
+    const backend = await onDisk({ functions, dataDir, maxUploadBytes: 100_000 })
+    await backend.listen()
+    const send = async (bytes: number) => {
+      const url = (await backend.mutation('files:uploadUrl', {})) as string
+      const upload = request(url, { method: 'POST', ...(announced && { headers: { 'content-length': bytes } }) })
+      upload.on('error', () => {}) // the backend stops reading
+      const answered = once(upload, 'response') as Promise<[IncomingMessage]>
+      if (!announced) upload.flushHeaders() // in chunks then
+      upload.end(Buffer.alloc(bytes))
+      const [response] = await answered
+      return { status: response.statusCode, body: (await json(response)) as { code?: string; message?: string } }
+    }
+    expect((await send(100_000)).status).toBe(200)
+    expect(await send(100_001)).toEqual({
+      status: 413,
+      body: { code: 'FileTooLarge', message: expect.stringContaining('larger than 100000 bytes') },
+    })
+    await vi.waitFor(() => expect(readdirSync(join(dataDir, 'files'))).toHaveLength(1))
+    expect(await backend.query('files:all', {})).toHaveLength(1)
+  })
+})
+
+it('a disk that is full during an upload refuses it with the reason, and nothing is left', async (context) => {
+  const dataDir = await temporaryFolder()
+  const backend = await onDisk({ functions, dataDir })
+  await backend.listen()
+  const folder = join(dataDir, 'files')
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' })
+  } catch {
+    return context.skip('this machine does not let us mount a small disk')
+  }
+  try {
+    const url = (await backend.mutation('files:uploadUrl', {})) as string
+    const answer = await fetch(url, { method: 'POST', body: new Uint8Array(4_000_000) })
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('ENOSPC')])
+    expect(readdirSync(folder)).toEqual([])
+    expect(await backend.query('files:all', {})).toEqual([])
+    const fits = await fetch(url, { method: 'POST', body: 'fits' })
+    expect(fits.status).toBe(200)
+  } finally {
+    execFileSync('umount', ['-l', folder])
+  }
+})
+
 describe('the folder holds what the documents name', () => {
   const contents = (dataDir: string) => readdirSync(join(dataDir, 'files')).sort()
 
@@ -216,6 +269,27 @@ describe('the folder holds what the documents name', () => {
     await vi.waitFor(() => expect(contents(dataDir)).toEqual([own, stored].sort()))
     await backend.mutation('files:remove', { id: own })
     await vi.waitFor(() => expect(contents(dataDir)).toEqual([stored]))
+  })
+
+  it('when it cannot be told whether somebody copies, the content waits and the deletion stands', async () => {
+    const dataDir = await temporaryFolder()
+    const backend = await onDisk({ functions, dataDir })
+    const { stored } = (await backend.mutation('files:store', { text: 'x' })) as { stored: string }
+    mkdirSync(join(dataDir, 'contents.lock')) // no file that could be asked
+    await backend.mutation('files:remove', { id: stored })
+    expect(contents(dataDir)).toEqual([stored])
+    expect(await backend.query('files:all', {})).toEqual([])
+    rmdirSync(join(dataDir, 'contents.lock'))
+    await backend.mutation('files:store', { text: 'y' })
+    await vi.waitFor(() => expect(contents(dataDir)).not.toContain(stored))
+  })
+
+  it.runIf(process.getuid?.() === 0)('a lock that root makes belongs to the owner of the folder', async () => {
+    const dataDir = await temporaryFolder()
+    chownSync(dataDir, 12_345, 23_456)
+    holdContents(dataDir).release()
+    const { uid, gid } = statSync(join(dataDir, 'contents.lock'))
+    expect([uid, gid]).toEqual([12_345, 23_456])
   })
 
   it('a broken upload leaves nothing; the next start removes what a crash left, and only that', async () => {

@@ -31,8 +31,20 @@ export function createFiles({ store, held, log }: FilesDeps) {
   /** To be removed as soon as nobody copies. */
   const waiting = new Set<string>()
 
+  /** When it cannot be told they count as held: a content too many goes at the next start, one too few is lost. */
+  let told = false
+  function areHeld(): boolean {
+    try {
+      return held()
+    } catch (error) {
+      if (!told) log.error('stored files are not removed: it cannot be told whether they are copied', { error: String(error) })
+      told = true
+      return true
+    }
+  }
+
   function remove(id: string): void {
-    if (held()) waiting.add(id)
+    if (areHeld()) waiting.add(id)
     else removeNow(id)
   }
 
@@ -52,7 +64,7 @@ export function createFiles({ store, held, log }: FilesDeps) {
 
   return {
     store,
-    /** Removes a content whose document is gone, as soon as nobody copies it. */
+    /** Removes a content whose document is gone, as soon as nobody copies it. Never throws: the commit stands. */
     remove,
     /** Inserts the document of a written content. Whoever wrote it discards it when this throws. */
     insert(tx: Transaction, written: Written, contentType: string | null): string {
@@ -84,13 +96,13 @@ export function createFiles({ store, held, log }: FilesDeps) {
     afterBatch(): void {
       for (const id of undecided) remove(id)
       undecided.clear()
-      if (waiting.size === 0 || held()) return
+      if (waiting.size === 0 || areHeld()) return
       for (const id of waiting) removeNow(id)
       waiting.clear()
     },
     /** Removes contents that no document names: left by a crash. Returns how many; none while somebody copies. */
     removeOrphans(exists: (id: string) => boolean): number {
-      return held() ? 0 : store.removeOrphans(exists)
+      return areHeld() ? 0 : store.removeOrphans(exists)
     },
   }
 }

@@ -5,7 +5,7 @@
  *
  * The hold is a shared SQLite lock on a small file, so the kernel frees it when its process dies.
  */
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { chownSync, closeSync, existsSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -15,7 +15,7 @@ const WAIT_MS = 5_000 // for a backend that asks at this very moment
 /** Others may hold at the same time. Throws when the folder cannot be written. */
 export function holdContents(dataDir: string): { release(): void } {
   const path = join(dataDir, FILE)
-  closeSync(openSync(path, 'a', 0o600))
+  if (!existsSync(path)) create(path, dataDir)
   const lock = new DatabaseSync(path, { timeout: WAIT_MS })
   try {
     lock.exec('BEGIN')
@@ -25,6 +25,14 @@ export function holdContents(dataDir: string): { release(): void } {
     throw error
   }
   return { release: () => lock.close() }
+}
+
+/** Root makes it for whom the folder belongs to, as SQLite does with its own files: the backend must be able to open it. */
+function create(path: string, dataDir: string): void {
+  closeSync(openSync(path, 'a', 0o600))
+  if (process.getuid?.() !== 0) return
+  const { uid, gid } = statSync(dataDir)
+  chownSync(path, uid, gid)
 }
 
 /** Whether anybody holds the contents now. Once this says no, a later hold sees every commit made until then. */

@@ -1,16 +1,17 @@
 /** Contents of stored files of a backend that keeps nothing. */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { ContentStore } from './disk.ts'
 
 export function createMemoryStore(): ContentStore {
   const contents = new Map<string, Buffer>()
+  let written = 0
   return {
     async write(chunks) {
       const parts: Uint8Array[] = []
       for await (const chunk of chunks) parts.push(chunk)
       const content = Buffer.concat(parts)
-      const name = `partial-${randomUUID()}`
+      const name = `partial-${++written}`
       contents.set(name, content)
       return { name, size: content.length, sha256: createHash('sha256').update(content).digest('hex') }
     },

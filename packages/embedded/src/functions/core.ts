@@ -19,6 +19,8 @@ export interface CallOptions {
   /** Whether internal functions may be called. Only the admin key and code inside the engine may. */
   internal: boolean
   requestId?: string
+  /** The admin asks from outside: production tells it in other words that a function is not there. */
+  forAdmin?: boolean
   /** Id of the scheduled function this call belongs to. */
   job?: string | null
 }
@@ -52,11 +54,17 @@ export function createCore(deps: CoreDeps) {
   const actions = new Set<Promise<unknown>>()
   let closing = false
 
-  async function resolve(path: string, kinds: readonly FunctionKind[], internal: boolean): Promise<RegisteredFunction> {
+  /** `found` is how production calls what was looked for: the official CLI lists the functions when the admin's is not there. */
+  async function resolve(
+    path: string,
+    kinds: readonly FunctionKind[],
+    internal: boolean,
+    found: 'function' | 'public function' = 'public function',
+  ): Promise<RegisteredFunction> {
     const fn = await registry.find(path)
     if (!fn || (fn.visibility === 'internal' && !internal)) {
       throw new FunctionError(
-        `Could not find public function for '${path}'. Did you forget to rebuild the functions${internal ? '' : ', or is it internal'}?`,
+        `Could not find ${found} for '${path}'. Did you forget to rebuild the functions${internal ? '' : ', or is it internal'}?`,
       )
     }
     if (!kinds.includes(fn.kind)) {
@@ -203,7 +211,11 @@ export function createCore(deps: CoreDeps) {
     },
     /** Finds and runs in one step. */
     async call(path: string, kinds: readonly FunctionKind[], args: Json, options: MutationOptions): Promise<Answer> {
-      return execute(await resolve(path, kinds, options.internal), args, options)
+      return execute(
+        await resolve(path, kinds, options.internal, options.forAdmin ? 'function' : 'public function'),
+        args,
+        options,
+      )
     },
     /** Refuses new actions; those that run are left to their end or to the process's. */
     close(): void {

@@ -15,8 +15,8 @@ interface ConvexGlobal {
   asyncSyscall(op: string, args: string): Promise<string>
   jsSyscall(op: string, args: unknown): unknown
 }
-/** Calls that wait for more than this thread: for files, or for a function that has a clock of its own. */
-const WAITS = /^1\.0\/(storage|runUdf)/
+/** Calls that wait for more than this thread: for files, for a function that has a clock of its own, for a module. */
+const WAITS = /^1\.0\/(storage|runUdf|schedule$)/
 const MARK = Symbol.for('mission-control.embedded.global')
 
 /** What an esbuild bundle of functions should define, so that time, randomness and side effects follow the execution. */

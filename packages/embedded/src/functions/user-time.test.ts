@@ -81,6 +81,23 @@ describe('a function that computes for too long', () => {
     expect(warnings).toContainEqual(['a function took too long', expect.objectContaining({ function: path, error: TEXT })])
   })
 
+  it('loading the module of what is scheduled is not the one’s who schedules', async () => {
+    const note = mutationGeneric({ args: {}, handler: () => null })
+    const schedules = mutationGeneric({
+      args: {},
+      handler: async (ctx) => void (await ctx.scheduler.runAfter(0, makeFunctionReference<'mutation'>('big:note'), {})),
+    })
+    async function big() {
+      await Promise.resolve()
+      compute(LIMIT_MS + 50)
+      return { note }
+    }
+    const { clock } = createTestClock()
+    const functions = { schema, modules: { s: { schedules }, big } }
+    const backend = await inMemory({ functions, clock, deadlines: { transactionMs: LIMIT_MS }, autoSchedule: false })
+    expect(await backend.mutation('s:schedules', {})).toBeNull()
+  })
+
   it('below the limit it is kept', async () => {
     const { backend } = await open()
     await backend.mutation('u:computes', { ms: LIMIT_MS / 4 })
@@ -127,6 +144,15 @@ describe('time that counts', () => {
     await advance(1)
     await refused
     expect(sleepers()).toBe(0)
+  })
+
+  it('a process that stood still has not computed', async () => {
+    const { starts, advance, compute: run } = start()
+    const time = starts(null)
+    run(10)
+    await advance(60_000)
+    time.charge()
+    expect(time.overrun()).toBeNull()
   })
 
   it('what ran between two calls belongs to the one who makes the second', () => {

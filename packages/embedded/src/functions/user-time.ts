@@ -51,7 +51,7 @@ export function createUserTimes(clock: Clock, limits: TransactionLimits, process
     }
     function overrun(): FunctionError | null {
       turn()
-      if (Math.max(computedMs, outsideMs) >= transactionMs) return timeout(transactionMs)
+      if (computedMs >= transactionMs) return timeout(transactionMs)
       if (!parent && insideMs >= systemMs)
         return new FunctionError('Your request timed out performing too many system operations.')
       return null
@@ -76,7 +76,10 @@ export function createUserTimes(clock: Clock, limits: TransactionLimits, process
         turn()
         callsInFlight--
       },
-      /** Why the execution must not be allowed to go on or to commit; null when all is well. */
+      /**
+       * Why the execution must not be allowed to go on or to commit; null when all is well. Time outside of calls is none: one
+       * that has ended waits no more, and its process may have stood still.
+       */
       overrun,
       /** Settles with `running`, or rejects when its time is up. The caller must then take the execution's calls away from it. */
       async cutOff<T>(running: Promise<T>): Promise<T> {
@@ -85,6 +88,7 @@ export function createUserTimes(clock: Clock, limits: TransactionLimits, process
           for (;;) {
             const error = overrun()
             if (error) throw error
+            if (outsideMs >= transactionMs) throw timeout(transactionMs)
             const left = Math.max(transactionMs - outsideMs, callsInFlight > 0 ? SHORTEST_LOOK_MS : 0)
             const cancelled = await clock.sleep(parent ? left : Math.min(left, systemMs - insideMs), timer.signal).then(
               () => false,

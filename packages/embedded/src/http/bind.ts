@@ -1,4 +1,5 @@
 /** Binding a server to a port, and giving it up without cutting running requests off. */
+import type { Clock } from '@mission-control/shared/clock'
 import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { GuardOptions } from './guard.ts'
@@ -14,12 +15,20 @@ export interface ListenOptions extends GuardOptions {
 export interface Listening {
   port: number
   url: string
-  /** Refuses new connections, lets running requests finish, closes sockets with 1001. */
+  /** Refuses new connections, lets running requests finish for 5 s, closes sockets with 1001. */
   close(): Promise<void>
 }
 
+/** For the last answers. Actions may take minutes: whoever stops a process does not wait that long, and then kills it. */
+const LAST_ANSWERS_MS = 5_000
+
 /** `beforeClose` ends what would keep connections open for ever. */
-export async function bind(server: Server, options: ListenOptions, beforeClose: () => Promise<void>): Promise<Listening> {
+export async function bind(
+  server: Server,
+  options: ListenOptions,
+  clock: Clock,
+  beforeClose: () => Promise<void>,
+): Promise<Listening> {
   const { port = 0, host = '127.0.0.1' } = options
   // A kept-alive connection whose last answer goes out after `close` began would hold it up until its idle timeout.
   server.on('request', (_request, response: ServerResponse) => {
@@ -40,7 +49,13 @@ export async function bind(server: Server, options: ListenOptions, beforeClose: 
       const stopped = new Promise<void>((resolve) => server.close(() => resolve()))
       await beforeClose()
       server.closeIdleConnections()
+      const patience = new AbortController()
+      void clock.sleep(LAST_ANSWERS_MS, patience.signal).then(
+        () => server.closeAllConnections(),
+        () => {}, // all were answered
+      )
       await stopped
+      patience.abort()
     },
   }
 }

@@ -1,10 +1,12 @@
 import { httpActionGeneric as action, httpRouter, makeFunctionReference } from 'convex/server'
 import { ConvexError } from 'convex/values'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { createServer, get, type IncomingMessage } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
 import { describe, expect, it, vi } from 'vitest'
 import { inMemory } from '../../test/fixtures/backend.ts'
 import { functions } from '../../test/fixtures/functions.ts'
+import { createHttpActions } from './http-actions.ts'
 
 const send = makeFunctionReference<'mutation'>('messages:send')
 const text = (make: (request: Request) => string) => action(async (_ctx, request) => new Response(make(request)))
@@ -73,10 +75,12 @@ async function serving() {
     pull: (controller) => controller.enqueue(new Uint8Array(65_536)),
     cancel: () => void (cancelled = true),
   })))) // prettier-ignore
-  const backend = await inMemory({ functions: { ...functions, http } })
+  const warnings: unknown[] = []
+  const warn = (message: string, fields?: object) => void warnings.push([message, fields])
+  const backend = await inMemory({ functions: { ...functions, http }, log: { info() {}, warn, error: warn } })
   const site = await backend.listenSite()
   const main = await backend.listen()
-  return { backend, site, main, more: () => moreOf.resolve(), cancelled: () => cancelled }
+  return { backend, site, main, warnings, more: () => moreOf.resolve(), cancelled: () => cancelled }
 }
 
 describe('HTTP actions', () => {
@@ -110,6 +114,16 @@ describe('HTTP actions', () => {
     const site = await (await inMemory()).listenSite()
     const answer = await fetch(site.url)
     expect([answer.status, await answer.text()]).toEqual([404, 'This Convex deployment does not have HTTP actions enabled.'])
+  })
+
+  it.each(['//other.example/url', '///url', '//'])('a path that looks like another host (%s) is a path', async (path) => {
+    const { site, main } = await serving()
+    for (const { port } of [site, main]) {
+      const sent = get({ port, host: '127.0.0.1', path })
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+      answer.resume()
+      expect(answer.statusCode).toBe(404)
+    }
   })
 
   it('tell the scheme a proxy saw, and keep every cookie apart', async () => {
@@ -170,13 +184,41 @@ describe('streamed answers', () => {
     await expect(reading).rejects.toThrow()
   })
 
-  it('end with their client', async () => {
-    const { site, cancelled } = await serving()
+  it('end with their client, which is no failure', async () => {
+    const { site, cancelled, warnings, backend } = await serving()
     const socket = connect(site.port, '127.0.0.1')
     socket.write('GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n')
     await once(socket, 'data')
     socket.destroy()
     await vi.waitFor(() => expect(cancelled()).toBe(true))
+    await backend.close()
+    expect(warnings).toEqual([])
+  })
+
+  it('may pause; only a client that does not take what is there is cut off', async () => {
+    const STALLED_MS = 50
+    const { backend, more } = await serving()
+    const actions = createHttpActions(backend.engine, STALLED_MS)
+    const silent = Promise.withResolvers<void>()
+    const server = createServer((request, response) => {
+      request.socket.on('timeout', () => silent.resolve())
+      void actions.answer(request, response, '')
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const pausing = fetch(`http://127.0.0.1:${port}/parts`).then((answer) => answer.text())
+    await silent.promise
+    more()
+    expect(await pausing).toBe('first second')
+    const socket = connect(port, '127.0.0.1')
+    socket.write('GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await once(socket, 'readable') // and nothing is read
+    const closed = once(server, 'close')
+    server.close()
+    server.closeIdleConnections()
+    await closed
+    socket.destroy()
   })
 
   it('do not hold up the end of the backend', async () => {

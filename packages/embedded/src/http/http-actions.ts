@@ -9,22 +9,27 @@ import type { Engine } from '../engine.ts'
 import { authorizeHeader, NOBODY, type Principal } from '../auth/authorize.ts'
 import { ClosedError, FunctionError, RequestError } from '../errors.ts'
 import type { HttpHandler } from '../functions/http-action.ts'
+import { urlOf } from './target.ts'
 
 interface RouterLike {
   lookup(path: string, method: string): readonly [HttpHandler, string, string] | null
 }
 
 const MAX_REQUEST_BYTES = 20 * 1024 * 1024 // as in production
-const STALLED_MS = 60_000 // without a byte taken by the client
+const STALLED_MS = 60_000 // without a byte taken by the client while some wait for it
 const WITHOUT_BODY: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** Answers requests of one server. */
-export function createHttpActions(engine: Engine) {
+export function createHttpActions(engine: Engine, stalledMs = STALLED_MS) {
   const running = new Set<ServerResponse>()
   return {
     answer(request: IncomingMessage, response: ServerResponse, prefix: '' | '/http'): Promise<void> {
       running.add(response)
       response.once('close', () => running.delete(response))
+      // Set off by silence of either side: an action may take its time between two pieces of its answer.
+      response.setTimeout(stalledMs, () => {
+        if (response.writableLength > 0) response.destroy()
+      })
       return answerWhatever(engine, request, response, prefix)
     },
     /** Cuts off answers that stream, because they may never end. Those that have not begun are waited for. */
@@ -67,8 +72,7 @@ async function answer(
   const router = engine.functions.http as RouterLike | undefined
   if (!router) throw new RequestError(404, 'NotFound', 'This Convex deployment does not have HTTP actions enabled.')
   const method = request.method ?? 'GET'
-  const url = URL.parse(request.url ?? '/', `${schemeOf(request)}://${request.headers.host ?? 'backend'}`)
-  if (!url) throw new RequestError(400, 'BadUrl', 'The URL or the Host header of the request is not valid.')
+  const url = urlOf(request, `${schemeOf(request)}://${request.headers.host ?? 'backend'}`)
   const found = router.lookup(url.pathname.slice(prefix.length) || '/', method)
   if (!found) throw new RequestError(404, 'NotFound', 'No matching routes found')
   if (Number(request.headers['content-length'] ?? 0) > MAX_REQUEST_BYTES) throw tooLarge()
@@ -86,7 +90,6 @@ async function answer(
 }
 
 async function deliver(reply: Response, response: ServerResponse, method: string): Promise<void> {
-  response.setTimeout(STALLED_MS, () => response.destroy())
   response.writeHead(reply.status, [...reply.headers].flat())
   if (!reply.body || method === 'HEAD') {
     await reply.body?.cancel()
@@ -94,7 +97,9 @@ async function deliver(reply: Response, response: ServerResponse, method: string
     return
   }
   response.flushHeaders()
-  await pipeline(Readable.fromWeb(reply.body), response)
+  await pipeline(Readable.fromWeb(reply.body), response).catch((error: unknown) => {
+    if (!isHangUp(error)) throw error // a client that has had enough is no failure of the action
+  })
 }
 
 function refusal(engine: Engine, error: unknown, requestId: string): [number, string | object] {

@@ -12,6 +12,7 @@ import { checkSource } from './guard.ts'
 import { createHttpActions } from './http-actions.ts'
 import { route, type Reply } from './routes.ts'
 import { serveStorage } from './storage.ts'
+import { urlOf } from './target.ts'
 
 const CORS_MAX_AGE_S = 86_400
 const CLOSE_GOING_AWAY = 1001
@@ -31,7 +32,7 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
       origin = checkSource(request, options)
       if (/^\/http(?:[/?]|$)/.test(request.url ?? '')) return await actions.answer(request, response, '/http')
       if (request.method === 'OPTIONS') return preflight(request, response, origin)
-      const url = new URL(request.url ?? '/', 'http://backend')
+      const url = urlOf(request, 'http://backend')
       const principal = async () => {
         const parameter = url.searchParams.get('adminKey')
         return request.headers.authorization === undefined && parameter !== null
@@ -57,7 +58,7 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
     socket.on('error', () => socket.destroy()) // the peer may be gone before the handshake ends
     try {
       checkSource(request, options)
-      const { pathname } = new URL(request.url ?? '/', 'http://backend')
+      const { pathname } = urlOf(request, 'http://backend')
       if (!SYNC_PATH.test(pathname)) throw new RequestError(404, 'NotFound', `There is no socket at ${pathname}.`)
     } catch (error) {
       return refuseUpgrade(socket, errorReply(engine, error))
@@ -68,7 +69,7 @@ export async function listen(engine: Engine, options: ListenOptions = {}): Promi
     })
   })
 
-  return bind(server, options, async () => {
+  return bind(server, options, engine.clock, async () => {
     await Promise.all([...sessions].map((session) => session.close(CLOSE_GOING_AWAY, 'The backend is shutting down')))
     sockets.close()
     actions.close()

@@ -132,7 +132,7 @@ async function callFunction(
   try {
     // The admin may call everything; acting as a user it goes through the user's guards.
     const everything = internal || (admin && (identity === null || path.startsWith(SYSTEM_PREFIX)))
-    const options = { identity, internal: everything, requestId }
+    const options = { identity, internal: everything, forAdmin: internal, requestId }
     const answer = await (run ?? engine.core.call)(path, kinds, parseArgs(args), options)
     return { status: 200, body: { status: 'success', value: encode(answer.value), logLines: answer.logLines } }
   } catch (error) {

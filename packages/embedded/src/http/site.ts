@@ -9,5 +9,5 @@ export async function listenSite(engine: Engine, options: ListenOptions = {}): P
   const server = createServer((request, response) => {
     void actions.answer(request, response, '')
   })
-  return bind(server, options, async () => actions.close())
+  return bind(server, options, engine.clock, async () => actions.close())
 }

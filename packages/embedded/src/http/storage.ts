@@ -26,12 +26,34 @@ export async function serveStorage(
 async function upload(engine: Engine, request: IncomingMessage, url: URL): Promise<Reply> {
   engine.storage.urls.checkUpload(url.searchParams.get('token'))
   const digest = /(?:^|,)\s*sha-256=([^,]+)/i.exec(`${String(request.headers['digest'] ?? '')}`)?.[1] ?? null
+  const { maxUploadBytes } = engine
+  const tooLarge = () =>
+    new RequestError(
+      413,
+      'FileTooLarge',
+      `The file is larger than ${maxUploadBytes} bytes, the most this backend takes in one upload.`,
+    )
+  if (Number(request.headers['content-length'] ?? 0) > maxUploadBytes) throw tooLarge()
   try {
-    const storageId = await engine.storage.upload(request, request.headers['content-type'] ?? null, digest)
+    const storageId = await engine.storage.upload(
+      bounded(request, maxUploadBytes, tooLarge),
+      request.headers['content-type'] ?? null,
+      digest,
+    )
     return { status: 200, body: { storageId } }
   } catch (error) {
     if (error instanceof FunctionError) throw new RequestError(400, 'BadUpload', error.message)
     throw error
+  }
+}
+
+async function* bounded(request: IncomingMessage, most: number, tooLarge: () => Error): AsyncGenerator<Buffer> {
+  let size = 0
+  // A request that is destroyed takes its connection with it, and the answer that says why.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > most) throw tooLarge()
+    yield chunk
   }
 }
 

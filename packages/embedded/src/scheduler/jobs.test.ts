@@ -122,6 +122,7 @@ describe('times', () => {
   it.each([
     ['the future', 2_000_000_000_000 + YEARS_5_MS + 1_000, 'is more than 5 years in the future'],
     ['the past', 2_000_000_000_000 - YEARS_5_MS - 1_000, 'is more than 5 years in the past'],
+    ['times that no date has', 1e18, '1000000000000000000 is more than 5 years in the future'],
   ])('further than 5 years in %s', async (_name, at, message) => {
     const backend = await inMemory({ functions, clock: createTestClock(2_000_000_000_000).clock, autoSchedule: false })
     await expect(backend.mutation('j:schedules', { at })).rejects.toThrow(message)

@@ -76,12 +76,10 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
         const ts = await snapshots
           .with(async (snapshot) => {
             running.add(meanwhile) // commits before the snapshot are in it
+            // All of them before the first run: a change of identity or data during any of them makes a query due again.
+            for (const [, entry] of due) entry.dirty = false
             for (const [queryId, entry] of due) {
-              entry.dirty = false // before the run: a change of identity or data during it makes the query due again
-              const { result, reads } = await runOne(snapshot, entry).catch((error: unknown) => {
-                entry.dirty = true // a run that could not take place is still owed
-                throw error
-              })
+              const { result, reads } = await runOne(snapshot, entry)
               if (entries.get(queryId) !== entry) continue // no longer wanted: nothing may be kept of it
               watches.set(entry, reads)
               if (meanwhile.some((commit) => intersects(reads, commit.writes))) entry.dirty = true
@@ -92,6 +90,10 @@ export function createLiveSets(deps: { core: Core; snapshots: Snapshots }) {
               changes.push({ queryId, result })
             }
             return snapshot.ts
+          })
+          .catch((error: unknown) => {
+            for (const [, entry] of due) entry.dirty = true // runs that could not take place are still owed
+            throw error
           })
           .finally(() => running.delete(meanwhile))
         return { ts, changes }

@@ -83,6 +83,7 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
         return transactionMetrics(tx())
       case '1.0/schedule': {
         const fn = await deps.resolve(nameOf(args), ['mutation', 'action'])
+        while (execution.child) await execution.child // one may have begun while the module was loaded
         checkOpen(execution)
         if (!tx().writable) throw new FunctionError('Functions cannot be scheduled from a query.')
         return schedule(tx(), scheduling(execution, fn, args))

@@ -60,8 +60,8 @@ export function patch(tx: Transaction, args: IdArgs & { value: Json }): Json {
   }
   const problem = valueProblem(merged)
   if (problem) throw new FunctionError(problem)
+  checkUserSize(sizeOf(merged)) // before it is written: a handler may catch the refusal and commit
   update(tx, table, current, merged)
-  checkUserSize(sizeOf(merged))
   return null
 }
 

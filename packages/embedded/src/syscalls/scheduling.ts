@@ -26,7 +26,7 @@ export function schedule(tx: Transaction, { fn, args, atMs, nowMs, job }: Schedu
     throw new FunctionError(`Attempted to schedule the query ${fn.path}: only mutations and actions can be scheduled.`)
   if (!Number.isFinite(atMs)) throw new FunctionError(`Invalid argument \`ts\` for \`schedule\`: ${atMs} is not a time.`)
   if (Math.abs(atMs - nowMs) > FURTHEST_MS)
-    throw new FunctionError(`${new Date(atMs).toISOString()} is more than 5 years in the ${atMs > nowMs ? 'future' : 'past'}`)
+    throw new FunctionError(`${dateOf(atMs)} is more than 5 years in the ${atMs > nowMs ? 'future' : 'past'}`)
   const size = sizeOf(args)
   if (size > LIMITS.scheduledBytesEach) {
     throw new FunctionError(
@@ -43,6 +43,12 @@ export function schedule(tx: Transaction, { fn, args, atMs, nowMs, job }: Schedu
       ? { ...fields, scheduledTime: nowMs, completedTime: nowMs, state: { kind: 'canceled' } }
       : { ...fields, scheduledTime: atMs, state: { kind: 'pending' } },
   )
+}
+
+/** As a date, or as the number it is where dates end. */
+function dateOf(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString()
 }
 
 /** Cancels a pending job; a running one is marked and finishes. A job that has ended is left alone. */

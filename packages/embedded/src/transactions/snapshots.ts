@@ -19,6 +19,16 @@ export interface Snapshot {
 }
 export type Snapshots = ReturnType<typeof createSnapshots>
 
+/** SQLite rolls back by itself on some failures, and then refuses to do it again. */
+function ended(connection: Connection): boolean {
+  try {
+    connection.exec('ROLLBACK')
+    return true
+  } catch {
+    return false
+  }
+}
+
 export function createSnapshots(deps: { catalog: Catalog; writer: Writer; openReader: (() => Connection) | null }) {
   const { catalog } = deps
   const idle: Connection[] = []
@@ -26,12 +36,12 @@ export function createSnapshots(deps: { catalog: Catalog; writer: Writer; openRe
   const borrowed = new Set<Connection>()
   let closed = false
 
-  function borrow(openReader: () => Connection): Promise<Connection> {
-    if (closed) return Promise.reject(new ClosedError('The backend is shutting down.'))
+  async function borrow(openReader: () => Connection): Promise<Connection> {
+    if (closed) throw new ClosedError('The backend is shutting down.')
     const free = idle.pop() ?? (borrowed.size < MAX_READERS ? openReader() : undefined)
     if (free) {
       borrowed.add(free)
-      return Promise.resolve(free)
+      return free
     }
     return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
   }
@@ -42,6 +52,18 @@ export function createSnapshots(deps: { catalog: Catalog; writer: Writer; openRe
     borrowed.delete(connection)
     if (closed) connection.close()
     else idle.push(connection)
+  }
+
+  /** One that cannot end its read is not used again; who waits for one gets another. */
+  function discard(connection: Connection, openReader: () => Connection): void {
+    borrowed.delete(connection)
+    connection.close()
+    const next = waiting.shift()
+    if (next)
+      borrow(openReader).then(
+        (other) => next.resolve(other),
+        (error: Error) => next.reject(error),
+      )
   }
 
   return {
@@ -68,8 +90,8 @@ export function createSnapshots(deps: { catalog: Catalog; writer: Writer; openRe
         })
       } finally {
         for (const tx of opened) tx.close()
-        connection.exec('ROLLBACK')
-        giveBack(connection)
+        if (ended(connection)) giveBack(connection)
+        else discard(connection, deps.openReader)
       }
     },
     close(): void {

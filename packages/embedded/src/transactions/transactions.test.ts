@@ -217,6 +217,22 @@ describe('the writer', () => {
     expect(updates).not.toContainEqual(expect.arrayContaining([2]))
   })
 
+  it('a failed COMMIT whose ROLLBACK fails too is answered, and nothing is written any more', async () => {
+    let broken = false
+    const wrapConnection = (connection: Connection): Connection => ({
+      ...connection,
+      exec(sql) {
+        if (broken && (sql === 'COMMIT' || sql === 'ROLLBACK')) throw new Error(`${sql} refused`)
+        return connection.exec(sql)
+      },
+    })
+    const backend = await onDisk({ functions, wrapConnection, autoSchedule: false })
+    broken = true
+    await expect(backend.mutation('m:insert', { k: 1 })).rejects.toThrow('COMMIT refused. Nothing of it was kept.')
+    await expect(backend.mutation('m:insert', { k: 2 })).rejects.toThrow()
+    expect(await backend.query('m:values', {})).toEqual([])
+  })
+
   it('a checkpoint that fails is tried again; writing goes on', async () => {
     let failures = 1
     let checkpoints = 0
@@ -341,5 +357,15 @@ describe('cut off and refused', () => {
     const backend = await inMemory({ functions })
     await backend.mutation('m:large', { bytes: 1024 * 1024 - 200 })
     await expect(backend.mutation('m:large', { bytes: 1024 * 1024 })).rejects.toThrow('Value is too large')
+  })
+
+  it('a document that a patch made too large is not kept when the function swallows the error', async () => {
+    const backend = await inMemory({ functions })
+    const patched = backend.run(async ({ db }) => {
+      const id = await db.insert('anything', { k: 1 })
+      return db.patch(id, { k: 'x'.repeat(1024 * 1024) }).catch((error: Error) => error.message)
+    })
+    expect(await patched).toContain('Value is too large')
+    expect(await backend.query('m:values', {})).toEqual([1])
   })
 })

@@ -90,7 +90,6 @@ export function createWriter(deps: WriterDeps) {
   async function runBatch(): Promise<void> {
     const mark = sequence.mark()
     const done: { item: Item; outcome: Outcome<unknown>; writes: readonly Write[] }[] = []
-    let broken: StorageError | null = null
     try {
       connection.exec('BEGIN IMMEDIATE')
       while (queue.length > 0 && queue[0]!.kind === 'write' && done.length < MAX_BATCH) {
@@ -101,18 +100,19 @@ export function createWriter(deps: WriterDeps) {
       if (mark.changed()) sequence.persist()
       connection.exec('COMMIT')
     } catch (error) {
-      broken = new StorageError(`The database refused the transaction: ${messageOf(error)}. Nothing of it was kept.`, {
+      const broken = new StorageError(`The database refused the transaction: ${messageOf(error)}. Nothing of it was kept.`, {
         cause: error,
       })
       mark.takeBack()
+      // Before the rollback, which may fail too; they hear of it only after it.
+      for (const { item } of done) item.settle({ ok: false, error: broken })
       rollback()
+      return
     }
     stats.commits++
     stats.mutations += done.length
-    if (!broken) {
-      for (const { outcome, writes } of done) if (outcome.ok && writes.length > 0) deps.onCommit({ ts: outcome.ts, writes })
-    }
-    for (const { item, outcome } of done) item.settle(broken ? { ok: false, error: broken } : outcome)
+    for (const { outcome, writes } of done) if (outcome.ok && writes.length > 0) deps.onCommit({ ts: outcome.ts, writes })
+    for (const { item, outcome } of done) item.settle(outcome)
   }
 
   /** Errors of the handler are outcomes; errors of the database leave through the batch. */
