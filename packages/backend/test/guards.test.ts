@@ -7,14 +7,14 @@ import { errorCode } from '@mission-control/shared/errors'
 import { getFunctionName } from 'convex/server'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { api, internal } from '../convex/_generated/api.js'
-import type { Id, TableNames } from '../convex/_generated/dataModel.js'
+import type { TableNames } from '../convex/_generated/dataModel.js'
 import { hashToken } from '../convex/lib/tokens.js'
 import schema from '../convex/schema.js'
 import type { Caller } from './harness/backend.ts'
 import type { EmbeddedBackend } from './harness/embedded.ts'
 import { convexFolder, functionModules } from '../src/modules.ts'
 import { buildFunctions, openEmbedded } from './harness/embedded.ts'
-import { upload } from './harness/files.ts'
+import { idsOf } from './harness/fixture.ts'
 import type { Ids, PublicFunction } from './harness/public-functions.ts'
 import { publicFunctions, sample, withoutValidators } from './harness/public-functions.ts'
 import type { World } from './harness/world.ts'
@@ -274,64 +274,6 @@ async function createOther(backend: EmbeddedBackend): Promise<World> {
   const eve = backend.as('Eve')
   const others = { ...backend, as: (name: string) => (name === 'Ada' ? eve : backend.as(`other-${name}`)) }
   return await createWorld(others, { account: 'Foreign', task: 'Foreign work' })
-}
-
-/** One row of everything in an account. */
-async function idsOf(world: World): Promise<Ids> {
-  const { accountId, taskId, engineer, token, tokenId, ada } = world
-  const { _id: membershipId } = await world.backend.run(async (ctx) => {
-    const row = await ctx.db
-      .query('memberships')
-      .withIndex('by_account_user', (q) => q.eq('accountId', accountId))
-      .first()
-    return row ?? expect.fail('no membership')
-  })
-  await world.ada.mutation(api.tasks.assign, { accountId, taskId, assignees: [{ type: 'agent', id: engineer }] })
-  await world.cy.mutation(api.messages.post, { accountId, taskId, content: '@qa alpha secret' })
-  const storageId = await upload(world.backend, 'alpha secret')
-  const file = { accountId, taskId, storageId, name: 'alpha secret.txt' }
-  const attachmentId = await world.cy.action(api.attachments.register, file)
-  const { invitationId } = await ada.action(api.invitations.create, { accountId, email: 'di@example.org', role: 'member' })
-  const [notice] = await world.noticesOf('ada')
-  const [head] = await world.ready()
-  const documentId = await ada.mutation(api.documents.create, { accountId, title: 'alpha secret', content: 'alpha secret' })
-  const page = await ada.query(api.messages.list, { accountId, taskId, paginationOpts: { numItems: 1, cursor: null } })
-  const byTable: Record<string, string> = {
-    accounts: accountId,
-    agents: engineer,
-    tasks: taskId,
-    serviceTokens: tokenId,
-    memberships: membershipId,
-    invitations: invitationId,
-    messages: page.page[0]?.id ?? '',
-    attachments: attachmentId,
-    _storage: storageId,
-    notifications: notice?.id ?? '',
-    deliveries: head?.id ?? '',
-    documents: documentId,
-  }
-  const byName = {
-    accountId,
-    serviceToken: token,
-    id: head?.id,
-    ids: [head?.id, engineer],
-    agentId: engineer,
-    epoch: world.epoch,
-    paginationOpts: { numItems: 10, cursor: null },
-    cursor: null,
-    limit: 10,
-    // What the message of the fixture would be found by.
-    text: 'alpha',
-    date: '2030-01-01',
-    assignee: { type: 'agent', id: engineer },
-    assignees: [{ type: 'agent', id: world.qa }],
-    held: [{ id: head?.id, fence: 1 }],
-    dueAgents: [{ agentId: engineer, slot: 1 }],
-    agents: [{ agentId: engineer, status: 'error', reason: 'touched' }],
-  }
-  // Service functions take ids as plain strings.
-  const taskIdByName = { taskId: taskId as Id<'tasks'> }
-  return { byTable, byName: { ...byName, ...taskIdByName } }
 }
 
 it('compares the whole hash, not only the digits it looks up', async () => {

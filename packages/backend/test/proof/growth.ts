@@ -8,7 +8,6 @@
 import { parseArgs } from 'node:util'
 import type { FunctionReference } from 'convex/server'
 import { api } from '../../convex/_generated/api.js'
-import type { Doc, Id } from '../../convex/_generated/dataModel.js'
 import type { EmbeddedBackend } from '../harness/embedded.ts'
 import { buildFunctions, openEmbedded } from '../harness/embedded.ts'
 import type { World } from '../harness/world.ts'
@@ -146,10 +145,9 @@ async function insert(world: World, count: number, have: number): Promise<void> 
   })
 }
 
-type Copied = 'messages' | 'deliveries' | 'activities' | 'notifications'
-function copy<T extends Copied>(row: Doc<T>): Omit<Doc<T>, '_id' | '_creationTime'> {
-  const { _id, _creationTime, ...fields } = row as Doc<T> & { _id: Id<T>; _creationTime: number }
-  return fields as unknown as Omit<Doc<T>, '_id' | '_creationTime'>
+function copy<R extends { readonly _id: string; readonly _creationTime: number }>(row: R): Omit<R, '_id' | '_creationTime'> {
+  const { _id, _creationTime, ...fields } = row
+  return fields
 }
 
 if (import.meta.main) {

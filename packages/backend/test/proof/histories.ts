@@ -1,9 +1,9 @@
 /**
  * Random histories on the embedded engine.
  *
- *   node packages/backend/test/proof/histories.ts --runs 2000 [--seed 1] [--path 0:1] [--length 40]
+ *   node packages/backend/test/proof/histories.ts --runs 2000 [--seed 1] [--path 0:1] [--length 40] [--first]
  *
- * A failing history is shortened; the seed and path it prints replay it.
+ * A failing history is shortened, unless `--first` asks for the first one as it is; the seed and path it prints replay it.
  */
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
@@ -22,11 +22,13 @@ export interface HistoryOptions {
   readonly path?: string | undefined
   /** Ms after which a failing history is not shortened further. */
   readonly shrinkMs?: number
+  /** A failing history is not shortened at all. */
+  readonly first?: boolean | undefined
 }
 
 /** @throws with the seed, the path and the shortest history found */
 export async function proveHistories(open: () => Promise<Backend>, options: HistoryOptions): Promise<void> {
-  const { runs, length, seed, path, shrinkMs = 60_000 } = options
+  const { runs, length, seed, path, shrinkMs = 60_000, first = false } = options
   const property = fc.asyncProperty(histories(length), async (actions) => {
     const backend = await open()
     try {
@@ -35,7 +37,7 @@ export async function proveHistories(open: () => Promise<Backend>, options: Hist
       await backend.close()
     }
   })
-  const parameters = { numRuns: runs, seed, ...(path === undefined ? {} : { path }) }
+  const parameters = { numRuns: runs, seed, endOnFailure: first, ...(path === undefined ? {} : { path }) }
   const limited = { ...parameters, interruptAfterTimeLimit: shrinkMs, markInterruptAsFailure: false }
   await fc.assert(property, path === undefined && shrinkMs > 0 ? limited : parameters)
 }
@@ -50,11 +52,17 @@ if (import.meta.main) {
       length: { type: 'string', default: '40' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       path: { type: 'string' },
+      first: { type: 'boolean' },
     },
   })
-  const options = { runs: Number(values.runs), length: Number(values.length), seed: Number(values.seed), path: values.path }
+  const options = { runs: Number(values.runs), length: Number(values.length), seed: Number(values.seed) }
   const started = performance.now()
-  await proveHistories(onEmbedded(await buildFunctions(), false), { ...options, shrinkMs: 0 })
+  await proveHistories(onEmbedded(await buildFunctions(), false), {
+    ...options,
+    path: values.path,
+    first: values.first,
+    shrinkMs: 0,
+  })
   const seconds = ((performance.now() - started) / 1_000).toFixed(1)
   console.log(`${options.runs} histories of about ${options.length} deeds hold (seed ${options.seed}, ${seconds} s).`)
 }

@@ -1,6 +1,6 @@
 /** One history from an empty account to the end of all its work, with every check on the way. */
 import assert from 'node:assert/strict'
-import { errorCode } from '@mission-control/shared/errors'
+import { isDeepStrictEqual } from 'node:util'
 import { api, internal } from '../../convex/_generated/api.js'
 import type { Backend } from '../harness/backend.ts'
 import type { Action } from './actions.ts'
@@ -76,13 +76,20 @@ async function rest(sim: Simulation, before: QueueRows): Promise<void> {
     const { held } = runtime
     // With nothing else to do, the poisoned item's backoff passes; while there is, it takes nobody's turn.
     if (held.length === 0) {
-      const open = last.deliveries.filter(isOpen)
+      const now = await queueRows(backend)
+      const open = now.deliveries.filter(isOpen)
       if (open.length === 0) break
-      const others = open.filter(({ laneId }) => laneId !== poisoned?.laneId)
-      const due = others.filter(({ state, dueAt }) => state === 'ready' && dueAt <= backend.now())
+      // A claim may have skipped what it named: then others have become heads, and their claim is the next one.
+      if (!isDeepStrictEqual(now, last)) {
+        last = now
+        continue
+      }
+      const due = open.filter(({ laneId, state, dueAt }) => {
+        return laneId !== poisoned?.laneId && state === 'ready' && dueAt <= backend.now()
+      })
       assert.deepEqual(due, [], 'an item is due, and no claim gets it')
       await backend.advance(60_000)
-      await world.checkIn([], { epoch: runtime.epoch }).catch((error: unknown) => assert.equal(errorCode(error), null))
+      await world.checkIn([], { epoch: runtime.epoch })
     }
     while (runtime.held.length > 0) {
       const poisonAt = runtime.held.findIndex(({ id }) => id === poison)
