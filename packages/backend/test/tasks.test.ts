@@ -450,3 +450,39 @@ describe('the long texts of tasks', () => {
     })
   })
 })
+
+onEachEngine('an agent that a task was taken away from', (open) => {
+  const take = (world: World) => {
+    const { ada, accountId, taskId, engineer } = world
+    return ada.mutation(api.tasks.unassign, { accountId, taskId, assignee: party(engineer) })
+  }
+
+  it('is not told of an assignment that has not reached it', async () => {
+    const world = await createWorld(await open())
+    await assign(world, [world.engineer, world.qa])
+    await take(world)
+    expect((await world.claimReady()).map(({ agent }) => agent.slug)).toEqual(['qa'])
+    expect((await world.deliveries()).find(({ agentId }) => agentId === world.engineer)).toMatchObject({
+      ...{ state: 'skipped', reason: 'unassigned' },
+    })
+  })
+
+  it('may still answer, but neither begins the task nor goes on with it', async () => {
+    const world = await createWorld(await open())
+    await assign(world, [world.engineer])
+    const item = await world.claimOne()
+    await assign(world, [world.qa])
+    await take(world)
+    await world.settle(item, 'On it.')
+    expect(await getTask(world)).toMatchObject({ status: 'assigned' })
+    expect((await world.deliveries()).map(({ type }) => type)).toEqual(['assignment', 'assignment'])
+  })
+
+  it('does not go on with work it was about to go on with', async () => {
+    const world = await createWorld(await open())
+    await assign(world, [world.engineer, world.qa])
+    for (const item of await world.claimReady()) await world.settle(item, 'On it.')
+    await take(world)
+    expect((await world.claimReady()).map(({ agent, type }) => [agent.slug, type])).toEqual([['qa', 'continuation']])
+  })
+})

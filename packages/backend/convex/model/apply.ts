@@ -35,7 +35,7 @@ export type Applied =
 export async function applyEvent(ctx: MutationCtx, before: Item, event: LaneEvent, attempt: Attempt = {}): Promise<Applied> {
   // A claim reads no lane row: every enqueue writes it, and a closed lane's head is skipped by its sweep or at its settle.
   const lane = event.type === 'claim' || event.type === 'defer' ? null : await getLane(ctx, before.laneId)
-  const view = lane === null ? OPEN : await laneView(ctx, lane)
+  const view = lane === null ? OPEN : await laneView(ctx, lane, event)
   const result = transition(before, event, now(), policyOf(before.type), view)
   if (result.kind === 'refused') return { kind: 'refused', item: before, refusal: result.refusal }
   if (result.kind !== 'changed') return { kind: result.kind, item: before }
@@ -50,9 +50,12 @@ export async function applyEvent(ctx: MutationCtx, before: Item, event: LaneEven
 
 const OPEN: LaneView = { closed: null }
 
-/** A task that is gone closes its lanes by itself, even before their sweep came by. */
-async function laneView(ctx: MutationCtx, lane: Lane): Promise<LaneView> {
-  if (lane.closed !== null || lane.taskId === null) return lane
+/**
+ * A task that is gone closes its lanes by itself. Asked where a reply would go to it: what else happens to an item is mended by its
+ * claim, and a step over many items must not read as many tasks, whose texts are long.
+ */
+async function laneView(ctx: MutationCtx, lane: Lane, { type }: LaneEvent): Promise<LaneView> {
+  if (type !== 'settle' || lane.closed !== null || lane.taskId === null) return lane
   return (await ctx.db.get(lane.taskId)) === null ? { closed: 'task_gone' } : lane
 }
 

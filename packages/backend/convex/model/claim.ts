@@ -11,11 +11,11 @@ import { findOwned } from '../lib/owned.js'
 import { getAccount } from './accounts.js'
 import { applyEvent } from './apply.js'
 import { beginTurn, mustReserve, OVER_BUDGET, overBudget, sayOver } from './budgets.js'
-import type { ItemRows } from './claimedItem.js'
+import type { ItemRows, ReadBudget } from './claimedItem.js'
 import { CLAIM_READ_CHARS, claimedItem } from './claimedItem.js'
 import { newestLeft } from './deletedMessage.js'
 import { HOLD_PAUSED } from './enqueue.js'
-import { isFinished } from './followUp.js'
+import { isFinished, worksOn } from './followUp.js'
 import type { Item } from './lanes.js'
 import { patchItem } from './lanes.js'
 
@@ -36,7 +36,7 @@ export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids
       result.notDueInMs = Math.min(result.notDueInMs ?? Number.POSITIVE_INFINITY, named.dueAt - now())
       continue
     }
-    const { item, rows } = await readRows(ctx, named)
+    const { item, rows } = await readRows(ctx, named, budget)
     const { agent } = rows
     const obstacle = obstacleTo(item, rows)
     if (obstacle !== null || !agent) {
@@ -66,15 +66,16 @@ type Rows = { readonly [K in keyof ItemRows]: ItemRows[K] | null } & {
 }
 
 /** An update whose newest message is deleted is about the newest one left, if there is one. */
-async function readRows(ctx: MutationCtx, item: Item): Promise<{ item: Item; rows: Rows }> {
+async function readRows(ctx: MutationCtx, item: Item, budget: ReadBudget): Promise<{ item: Item; rows: Rows }> {
   const [agent, task, message] = await Promise.all([
     ctx.db.get(item.agentId),
     item.taskId === null ? null : ctx.db.get(item.taskId),
     item.messageId === null ? null : ctx.db.get(item.messageId),
   ])
+  budget.chars -= (task?.description.length ?? 0) + (message?.content.length ?? 0)
   const rows = { agent, task, message, messageGone: false }
   if (!message || !isVoid(item, message)) return { item, rows }
-  const left = await newestLeft(ctx, item, message)
+  const left = await newestLeft(ctx, item, message, budget)
   if (left === 'none') return { item, rows: { ...rows, messageGone: true } }
   // Too much to read to be sure: it is told without the deleted text rather than not at all.
   if (left === 'unknown') return { item, rows }
@@ -94,6 +95,7 @@ export function obstacleTo(item: Item, { agent, task, message, messageGone }: Ro
   if (task?.status === 'archived') return { type: 'skip', reason: 'task_archived' }
   const aboutWork = item.type === 'assignment' || item.type === 'continuation'
   if (task && aboutWork && isFinished(task.status)) return { type: 'skip', reason: 'task_done' }
+  if (task && aboutWork && !worksOn(agent, task)) return { type: 'skip', reason: 'unassigned' }
   if (item.type === 'thread_update' && !item.redriven && message && wasSeen(item, message)) {
     return { type: 'skip', reason: 'already_seen' }
   }

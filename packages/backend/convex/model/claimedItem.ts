@@ -21,7 +21,7 @@ const UNSEEN_READ_CHARS = 1_000_000
 const UNSEEN_READ_ROWS = 1_000
 /**
  * Characters of text that one claim reads before it leaves the rest of its ids for the next: a transaction may read 16 MiB, a
- * character may take 3 bytes, and the item that crosses the line may bring 1.3 million more.
+ * character may take 3 bytes, and the item that crosses the line may bring 1.6 million more.
  */
 export const CLAIM_READ_CHARS = 3_500_000
 
@@ -49,8 +49,7 @@ export async function claimedItem(
   if (turnCode !== claimed.turnCode || shownFrom !== claimed.shownFrom) {
     await ctx.db.patch(claimed._id, { turnCode, shownFrom })
   }
-  const texts = [task?.description, message?.content, ...(thread?.rows ?? []).map(({ content }) => content)]
-  budget.chars -= texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
+  budget.chars -= (thread?.rows ?? []).reduce((sum, { content }) => sum + content.length, 0)
   return {
     id: claimed._id,
     fence: claimed.fence,

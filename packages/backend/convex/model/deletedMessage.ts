@@ -1,12 +1,13 @@
 /** What an item that was never sent still stands for once its message is deleted. */
 import type { Doc } from '../_generated/dataModel.js'
 import type { QueryCtx } from '../_generated/server.js'
+import type { ReadBudget } from './claimedItem.js'
 import type { Item } from './lanes.js'
 import { isStop } from './stop.js'
 
-/** Rows and characters read in search of a message that is left; more than one lane's queue ever coalesces. */
+/** Rows and characters read in search of a message that is left; few enough that a claim of several items stays within its limits. */
 const READ_ROWS = 1_000
-const READ_CHARS = 1_000_000
+const READ_CHARS = 250_000
 
 /**
  * The newest message that is left of those an update stands for: somebody else's words must not vanish with the deleted ones.
@@ -17,6 +18,7 @@ export async function newestLeft(
   ctx: { db: QueryCtx['db'] },
   item: Item,
   deleted: Doc<'messages'>,
+  budget: ReadBudget,
 ): Promise<Doc<'messages'> | 'none' | 'unknown'> {
   const from = item.unseenFrom
   if (item.type !== 'thread_update' || from === null || from >= deleted._creationTime) return 'none'
@@ -32,8 +34,9 @@ export async function newestLeft(
     .order('desc')
   let [read, chars] = [0, 0]
   for await (const row of rows) {
-    if (isForFollowers(row)) return row
     chars += row.content.length
+    budget.chars -= row.content.length
+    if (isForFollowers(row)) return row
     if (++read >= READ_ROWS || chars > READ_CHARS) return 'unknown'
   }
   return 'none'

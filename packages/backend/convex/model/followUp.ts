@@ -6,6 +6,7 @@ import { FINISHED_TASK_STATUSES } from '@mission-control/shared/tasks'
 import type { TaskStatus } from '@mission-control/shared/enums'
 import type { Doc } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
+import { samePerson } from './actors.js'
 import { enqueue } from './enqueue.js'
 import type { Item } from './lanes.js'
 import { getLane } from './lanes.js'
@@ -18,9 +19,12 @@ export async function followUp(ctx: MutationCtx, item: Item): Promise<void> {
 
 export const isFinished = (status: TaskStatus): boolean => (FINISHED_TASK_STATUSES as readonly TaskStatus[]).includes(status)
 
+export const worksOn = (agent: Doc<'agents'>, task: Doc<'tasks'>): boolean =>
+  task.assignees.some((party) => samePerson(party, { type: 'agent', id: agent._id }))
+
 async function continueWork(ctx: MutationCtx, item: Item): Promise<void> {
   const [agent, task] = await Promise.all([ctx.db.get(item.agentId), item.taskId ? ctx.db.get(item.taskId) : null])
-  if (!agent || !task || isFinished(task.status)) return
+  if (!agent || !task || isFinished(task.status) || !worksOn(agent, task)) return
   await add(ctx, item, agent, {
     type: 'continuation',
     taskId: task._id,

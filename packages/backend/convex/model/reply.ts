@@ -4,6 +4,7 @@ import type { Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { cutMarker, splitText } from '../lib/text.js'
 import { agentActor } from './actors.js'
+import { worksOn } from './followUp.js'
 import type { Item } from './lanes.js'
 import { keepReply } from './runs.js'
 import { moveTask } from './taskMoves.js'
@@ -26,7 +27,7 @@ export async function postReply(ctx: MutationCtx, item: Item, text: string): Pro
   const content = fitMessage(text)
   if (content !== text) await keepReply(ctx, item, text)
   const messageId = await postMessage(ctx, task, { author: agentActor(agent), content, deliveryId: item._id })
-  if (item.type === 'assignment' && task.status === 'assigned') {
+  if (item.type === 'assignment' && task.status === 'assigned' && worksOn(agent, task)) {
     await moveTask(ctx, task, {
       from: 'assigned',
       to: 'in_progress',
