@@ -101,7 +101,7 @@ const vDead = v.object({
   diedAt: v.number(),
 })
 
-/** What was given up, the newest death first. */
+/** What was given up, the newest death first. At most 50 a page. */
 export const listDead = memberQuery('member')({
   args: { paginationOpts: paginationOptsValidator },
   returns: paginationResultValidator(vDead),

@@ -7,6 +7,7 @@ import { nullable, vNotificationType } from './lib/validators.js'
 import { isLive } from './model/accounts.js'
 import { foldUnread, unreadCount as countUnread } from './model/inbox.js'
 import { listNotices, markAllStep, markSome, removeOne, vReadAll } from './model/mail.js'
+import { tellPeople, vTold } from './model/notices.js'
 import { mutedTypes, setMuted } from './model/preferences.js'
 
 const vNotice = v.object({
@@ -83,6 +84,16 @@ export const setPreferences = memberMutation('member')({
   returns: v.null(),
   handler: async (ctx, { muted }) => {
     await setMuted(ctx, ctx.accountId, ctx.member.userId, muted)
+    return null
+  },
+})
+
+/** Scheduled by a transaction that tells more than a few people. */
+export const tell = internalMutation({
+  args: { accountId: v.id('accounts'), told: vTold },
+  returns: v.null(),
+  handler: async (ctx, { accountId, told }): Promise<null> => {
+    if (await isLive(ctx, accountId)) await tellPeople(ctx, accountId, told)
     return null
   },
 })

@@ -2,6 +2,7 @@
 import type { PaginationOptions } from 'convex/server'
 import type { Id } from '../_generated/dataModel.js'
 import type { QueryCtx } from '../_generated/server.js'
+import { TASKS_LOOKED_UP } from '../lib/paging.js'
 import type { Item } from './lanes.js'
 
 type Ctx = { db: QueryCtx['db'] }
@@ -14,7 +15,7 @@ export async function listDead(ctx: Ctx, accountId: Id<'accounts'>, options: Pag
     .query('deliveries')
     .withIndex('by_account_state_due', (q) => q.eq('accountId', accountId).eq('state', 'dead'))
     .order('desc')
-    .paginate(options)
+    .paginate({ ...options, numItems: Math.min(options.numItems, TASKS_LOOKED_UP) })
   const lines = items.page.map(async (item) => {
     const [agent, task] = await Promise.all([ctx.db.get(item.agentId), item.taskId ? ctx.db.get(item.taskId) : null])
     const { _id: id, type, agentId, taskId, messageId, reason, attempts, committedAt, dueAt: diedAt } = item

@@ -1,22 +1,29 @@
 /** Telling people. One row per person; nobody is told of their own act, because callers leave the actor out. */
-import type { NotificationType } from '@mission-control/shared/enums'
+import type { Infer } from 'convex/values'
+import { v } from 'convex/values'
+import { LIMITS } from '@mission-control/shared/limits'
 import { internal } from '../_generated/api.js'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
+import { nullable, vNotificationType } from '../lib/validators.js'
 import { recordActivity } from './activity.js'
 import { SYSTEM } from './actors.js'
 import type { Item } from './lanes.js'
 import { isMuted } from './preferences.js'
 
-export interface Notice {
-  readonly type: NotificationType
-  readonly title: string
-  readonly taskId?: Id<'tasks'> | null
-  readonly messageId?: Id<'messages'> | null
-  readonly deliveryId?: Id<'deliveries'> | null
+const vNotice = v.object({
+  type: vNotificationType,
+  title: v.string(),
+  taskId: v.optional(nullable(v.id('tasks'))),
+  messageId: v.optional(nullable(v.id('messages'))),
+  deliveryId: v.optional(nullable(v.id('deliveries'))),
   /** Told once: dropped while an earlier notice with this key is unread. */
-  readonly key?: string
-}
+  key: v.optional(v.string()),
+})
+/** Who is told what. */
+export const vTold = v.array(v.object({ userId: v.string(), notice: vNotice }))
+export type Notice = Readonly<Infer<typeof vNotice>>
+type Told = readonly { readonly userId: string; readonly notice: Notice }[]
 
 /** Owners or admins one notice goes to at most, each. An account with more has other ways to tell them. */
 const MANAGERS = 50
@@ -29,12 +36,16 @@ export async function notify(ctx: MutationCtx, accountId: Id<'accounts'>, userId
   await notifyEach(ctx, accountId, [{ userId, notice }])
 }
 
-/** Tells each person its notice. The rows are here at once; the unread counts follow in one scheduled mutation (model/inbox.ts). */
-export async function notifyEach(
-  ctx: MutationCtx,
-  accountId: Id<'accounts'>,
-  told: readonly { readonly userId: string; readonly notice: Notice }[],
-): Promise<void> {
+/**
+ * Tells each person its notice: a few at once, more in a scheduled mutation, because one transaction may have several such causes, as
+ * when all turns of a runtime die with it. The unread counts follow in one scheduled mutation (model/inbox.ts).
+ */
+export async function notifyEach(ctx: MutationCtx, accountId: Id<'accounts'>, told: Told): Promise<void> {
+  if (told.length <= LIMITS.fanOutStep) return await tellPeople(ctx, accountId, told)
+  await ctx.scheduler.runAfter(0, internal.notifications.tell, { accountId, told: [...told] })
+}
+
+export async function tellPeople(ctx: MutationCtx, accountId: Id<'accounts'>, told: Told): Promise<void> {
   const ids: Id<'notifications'>[] = []
   for (const { userId, notice } of told) {
     if (await wants(ctx, accountId, userId, notice)) ids.push(await insertNotice(ctx, accountId, userId, notice))

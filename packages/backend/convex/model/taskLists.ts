@@ -4,7 +4,7 @@ import type { TaskStatus } from '@mission-control/shared/enums'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { QueryCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
-import { pageWithin } from '../lib/paging.js'
+import { pageWithin, TASKS_LOOKED_UP } from '../lib/paging.js'
 import { nameKey } from '../lib/text.js'
 
 export interface TaskFilter {
@@ -18,9 +18,6 @@ export interface TaskFilter {
 
 type Ctx = { db: QueryCtx['db'] }
 type Page = PaginationResult<Doc<'tasks'>>
-
-/** Rows of a page that each cost a task of unknown length: as many of the longest as a function may read. */
-const LOOKED_UP = 50
 
 /**
  * One page of tasks: of a status (by rank), of a label (newest label first), of an assignee (by status), of an assignee in one
@@ -39,7 +36,7 @@ export async function listTasks(
   if (given === 1 && dueBefore !== undefined && status !== undefined) {
     return await dueIn(ctx, accountId, status, dueBefore).paginate(options)
   }
-  const few = { ...options, numItems: Math.min(options.numItems, LOOKED_UP) }
+  const few = { ...options, numItems: Math.min(options.numItems, TASKS_LOOKED_UP) }
   if (given === 1 && assigneeId !== undefined) {
     return await withTasks(ctx, await ofAssignee(ctx, accountId, assigneeId, status).paginate(few))
   }
