@@ -54,6 +54,23 @@ onEachEngine('an invitation', (open) => {
     expect((await membersOf(world)).map(({ name }) => name)).toEqual(['Ada', 'Bo', 'Cy'])
   })
 
+  it('is worth no more than whoever made it: removed or no admin any more, nobody gets in by it', async () => {
+    const world = await createWorld(await open())
+    const { accountId, ada, backend } = world
+    const bo = (await membersOf(world)).find(({ name }) => name === 'Bo')
+    if (!bo) throw new Error('Bo is a member.')
+    const { code, invitationId } = await invite(world, 'bo@elsewhere.example', { role: 'admin' })
+    const asBo = (): Promise<unknown> => accept(backend, 'Bo2', code, { email: 'bo@elsewhere.example' })
+    await ada.mutation(api.memberships.updateRole, { accountId, membershipId: bo.id, role: 'member' })
+    expect(await outcome(asBo())).toBe('NOT_FOUND')
+    expect(await outcome(backend.as('Bo2').query(api.invitations.preview, { code }))).toBe('NOT_FOUND')
+    await ada.mutation(api.memberships.remove, { accountId, membershipId: bo.id })
+    expect(await outcome(asBo())).toBe('NOT_FOUND')
+    await backend.finishScheduled()
+    expect(await stateOf(world, invitationId)).toBe('revoked')
+    expect((await membersOf(world)).map(({ name }) => name)).toEqual(['Ada', 'Cy'])
+  })
+
   it('is for one e-mail address in any case, which must not be known as unverified', async () => {
     const world = await createWorld(await open())
     const { backend } = world

@@ -12,7 +12,7 @@ import { now } from '../lib/clock.js'
 import { refuse } from '../lib/errors.js'
 import { checkText } from '../lib/text.js'
 import { equalInConstantTime, hashToken } from '../lib/tokens.js'
-import { personOf } from './accounts.js'
+import { findMember, personOf } from './accounts.js'
 import type { Actor } from './actors.js'
 import { SYSTEM } from './actors.js'
 import { recordActivity } from './activity.js'
@@ -91,8 +91,8 @@ export async function invite(
 }
 
 /**
- * The pending invitation that the code stands for. Unknown, expired, revoked and used codes are all the same: `null`.
- * Reads no clock.
+ * The pending invitation that the code stands for. Unknown, expired, revoked and used codes are all the same: `null`. So is one whose
+ * maker may invite nobody any more: else an admin who is removed comes back by a code made before. Reads no clock.
  */
 export async function findInvitation(ctx: { db: QueryCtx['db'] }, code: string): Promise<Invitation | null> {
   const { hash, lookup } = hashToken(code)
@@ -101,7 +101,18 @@ export async function findInvitation(ctx: { db: QueryCtx['db'] }, code: string):
     .withIndex('by_lookup', (q) => q.eq('lookup', lookup))
     .take(SAME_LOOKUP)
   const row = rows.find((one) => equalInConstantTime(one.hash, hash))
-  return row?.state === 'pending' ? row : null
+  if (row?.state !== 'pending') return null
+  const inviter = await findMember(ctx, row.accountId, row.invitedBy)
+  return inviter !== null && inviter.role !== 'member' ? row : null
+}
+
+/** Ends what somebody who is out of the account has left open. At most LIMITS.invitationsPerAccount are. */
+export async function endInvitationsOf(ctx: MutationCtx, accountId: Id<'accounts'>, userId: string, actor: Actor): Promise<void> {
+  const pending = await ctx.db
+    .query('invitations')
+    .withIndex('by_account_state', (q) => q.eq('accountId', accountId).eq('state', 'pending'))
+    .take(LIMITS.invitationsPerAccount)
+  for (const row of pending) if (row.invitedBy === userId) await endInvitation(ctx, row, 'revoked', actor)
 }
 
 /** One answer for every code that does not let this person in, so that nothing is learnt from it. */
@@ -120,8 +131,7 @@ export async function acceptInvitation(
   const row = await findInvitation(ctx, code)
   // The state may lag behind the clock while a backend was down.
   if (row === null || row.expiresAt <= now() || !isInvited(identity, row)) return refuseCode()
-  if (isUnverified(identity))
-    refuse('FORBIDDEN', 'Your e-mail address is not verified: verify it with your sign-in first.')
+  if (isUnverified(identity)) refuse('FORBIDDEN', 'Your e-mail address is not verified: verify it with your sign-in first.')
   const { accountId } = row
   const person = personOf(identity)
   const actor: Actor = { type: 'user', id: person.userId, name: person.name }
@@ -139,8 +149,7 @@ export async function acceptInvitation(
 }
 
 /** Convex renames the claim for OpenID Connect issuers and leaves it as it is for those whose key set is given (`customJwt`). */
-const isUnverified = (identity: UserIdentity): boolean =>
-  identity.emailVerified === false || identity['email_verified'] === false
+const isUnverified = (identity: UserIdentity): boolean => identity.emailVerified === false || identity['email_verified'] === false
 
 /** Whether the identity's address is the invited one. */
 export const isInvited = ({ email }: UserIdentity, row: Invitation): boolean =>

@@ -6,6 +6,7 @@ import { findMember } from './accounts.js'
 import type { Actor } from './actors.js'
 import { dropAllStep } from './assign.js'
 import { deleteRows } from './inbox.js'
+import { endInvitationsOf } from './invitations.js'
 
 /** Rows of each kind one step removes. */
 const ROWS_PER_STEP = 50
@@ -19,7 +20,8 @@ export interface GoneMember {
 }
 
 /**
- * One step of forgetting somebody who is out: assignments, subscriptions, notifications, and then what counts and filters those.
+ * One step of forgetting somebody who is out: assignments, subscriptions, notifications, and then the invitations left
+ * open and what counts and filters notifications.
  * Messages stay, under the name they were written with. Somebody who came back meanwhile keeps what is left.
  */
 export async function forgetMemberStep(ctx: MutationCtx, gone: GoneMember): Promise<void> {
@@ -40,6 +42,7 @@ export async function forgetMemberStep(ctx: MutationCtx, gone: GoneMember): Prom
   if (!free || subscriptions.length === ROWS_PER_STEP || notices.length === ROWS_PER_STEP) {
     await ctx.scheduler.runAfter(0, internal.sweeps.forgetMember, { gone })
   } else {
+    await endInvitationsOf(ctx, accountId, userId, gone.actor)
     await forgetSettings(ctx, accountId, userId)
   }
 }
