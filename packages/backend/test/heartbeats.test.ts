@@ -50,6 +50,25 @@ onEachEngine('a heartbeat', (open) => {
     expect(await due(world, slotOf(world, 1))).toMatchObject({ work: [world.engineer] })
   })
 
+  it('tells of what happened to its tasks only, but the lead of everything', async () => {
+    const world = await createWorld(await open())
+    const { ada, accountId, engineer } = world
+    await atWork(world)
+    const secret = await ada.mutation(api.tasks.create, { accountId, title: 'Salaries' })
+    await ada.mutation(api.tasks.update, { accountId, taskId: secret, priority: 1 })
+    const summaries = async (slot: number) => {
+      const begun = await begin(world, slot)
+      if ('skip' in begun) throw new Error(begun.skip)
+      await world.settle(begun.item, null)
+      return begun.item.context.heartbeat?.recentActivity.map(({ summary }) => summary) ?? []
+    }
+    const own = await summaries(slotOf(world))
+    expect(own.length).toBeGreaterThan(3)
+    expect(own.filter((line) => !line.includes('Ship it'))).toEqual([])
+    await ada.mutation(api.agents.setLead, { accountId, agentId: engineer })
+    expect((await summaries(slotOf(world, 1))).some((line) => line.includes('Salaries'))).toBe(true)
+  })
+
   it('never runs beside a delivery of the same task, and lets one that comes meanwhile wait', async () => {
     const world = await createWorld(await open())
     await atWork(world)

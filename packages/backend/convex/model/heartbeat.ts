@@ -99,7 +99,7 @@ export async function beginHeartbeat(
   if (claimed.kind !== 'changed') throw new Error('A fresh heartbeat could not be claimed.')
   await beginTurn(ctx, account, agent)
   await shortenLease(ctx, runtime)
-  const context = await heartbeatContext(ctx, agent, tasks)
+  const context = await heartbeatContext(ctx, agent, tasks, account.leadAgentId === agent._id)
   const rows = { agent, task: focus, message: null }
   return { item: await claimedItem(ctx, claimed.item, claimed.reconcile, rows, { chars: CLAIM_READ_CHARS }, context) }
 }
@@ -127,13 +127,13 @@ async function* tasksOf(ctx: MutationCtx, rows: readonly Doc<'assignments'>[]): 
   }
 }
 
-async function heartbeatContext(ctx: MutationCtx, agent: Doc<'agents'>, tasks: Doc<'tasks'>[]): Promise<HeartbeatContext> {
-  // The range ends at this millisecond: what is recorded while the heartbeat begins lies outside and cannot conflict with it.
-  const recent = await ctx.db
-    .query('activities')
-    .withIndex('by_account', (q) => q.eq('accountId', agent.accountId).lt('_creationTime', now() + 1))
-    .order('desc')
-    .take(ACTIVITIES_SHOWN)
+async function heartbeatContext(
+  ctx: MutationCtx,
+  agent: Doc<'agents'>,
+  tasks: Doc<'tasks'>[],
+  isLead: boolean,
+): Promise<HeartbeatContext> {
+  const recent = await recentActivities(ctx, agent, isLead ? null : tasks.slice(0, TASKS_SHOWN))
   return {
     nowIso: new Date(now()).toISOString(),
     assigned: tasks.slice(0, TASKS_SHOWN).map(({ _id, title, status, priority }) => ({
@@ -147,4 +147,26 @@ async function heartbeatContext(ctx: MutationCtx, agent: Doc<'agents'>, tasks: D
       at: row._creationTime,
     })),
   }
+}
+
+/**
+ * The newest of the whole account, or of these tasks. Each range ends at this millisecond: what is recorded while the heartbeat begins
+ * lies outside and cannot conflict with it.
+ */
+async function recentActivities(
+  ctx: MutationCtx,
+  { accountId }: Doc<'agents'>,
+  tasks: readonly Doc<'tasks'>[] | null,
+): Promise<Doc<'activities'>[]> {
+  const until = now() + 1
+  const rows = () => ctx.db.query('activities')
+  const ranges =
+    tasks === null
+      ? [rows().withIndex('by_account', (q) => q.eq('accountId', accountId).lt('_creationTime', until))]
+      : tasks.map(({ _id }) =>
+          rows().withIndex('by_account_task', (q) => q.eq('accountId', accountId).eq('taskId', _id).lt('_creationTime', until)),
+        )
+  const found = await Promise.all(ranges.map((range) => range.order('desc').take(ACTIVITIES_SHOWN)))
+  const newestFirst = found.flat().sort((a, b) => b._creationTime - a._creationTime)
+  return newestFirst.slice(0, ACTIVITIES_SHOWN)
 }
