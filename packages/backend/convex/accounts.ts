@@ -63,9 +63,12 @@ export const get = memberQuery('member')({
   },
 })
 
-/** Its name, and the time zone its days are counted in. What is not given stays. @throws INVALID | LIMIT */
+/**
+ * Its name, the time zone its days are counted in, and how many agents it may have (1 to 1,000; those there are stay). What is not
+ * given stays. @throws INVALID | LIMIT
+ */
 export const update = memberMutation('admin')({
-  args: { name: v.optional(v.string()), timeZone: v.optional(v.string()) },
+  args: { name: v.optional(v.string()), timeZone: v.optional(v.string()), agentLimit: v.optional(v.number()) },
   returns: v.null(),
   handler: async (ctx, fields) => {
     await settings.updateAccount(ctx, await getAccount(ctx, ctx.accountId), userActor(ctx.member), fields)

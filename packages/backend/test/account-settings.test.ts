@@ -136,3 +136,30 @@ onEachEngine('the permission defaults of an account', (open) => {
     expect(await permissionsOf(world, fresh)).toMatchObject({ canCreateTasks: true })
   })
 })
+
+onEachEngine('how many agents an account may have', (open) => {
+  const setLimit = ({ bo, accountId }: World, agentLimit: number) => bo.mutation(api.accounts.update, { accountId, agentLimit })
+  const addAgent = ({ bo, accountId }: World, slug: string) => bo.mutation(api.agents.create, { accountId, slug, name: slug })
+
+  it('is set by admins from 1 to 1,000, and written down', async () => {
+    const world = await createWorld(await open())
+    for (const wrong of [0, 1.5, -1, LIMITS.agentsPerAccountMax + 1]) {
+      expect([wrong, await outcome(setLimit(world, wrong))]).toEqual([wrong, 'INVALID'])
+    }
+    expect((await get(world)).agentLimit).toBe(LIMITS.agentsPerAccount)
+    await setLimit(world, LIMITS.agentsPerAccountMax)
+    await setLimit(world, LIMITS.agentsPerAccountMax)
+    expect((await get(world)).agentLimit).toBe(1_000)
+    expect((await changes(world)).map(({ detail }) => detail)).toEqual(['agent limit: 200 -> 1000'])
+  })
+
+  it('may be less than there are: all of them stay and keep following the settings, and no more come', async () => {
+    const world = await createWorld(await open())
+    await setLimit(world, 1)
+    expect(await outcome(addAgent(world, 'third'))).toBe('LIMIT')
+    await setDefaults(world, { canReview: true })
+    for (const id of [world.engineer, world.qa]) expect(await permissionsOf(world, id)).toMatchObject({ canReview: true })
+    await setLimit(world, 3)
+    expect(await outcome(addAgent(world, 'third'))).toBe('accepted')
+  })
+})

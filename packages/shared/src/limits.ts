@@ -6,7 +6,8 @@ export const LIMITS = {
   reasonChars: 2_000,
   profileChars: 50_000,
   nameChars: 200,
-  agentsPerAccount: 200, // default of a new account; 1,000 is tested
+  agentsPerAccount: 200, // of a new account; admins set it
+  agentsPerAccountMax: 1_000,
   pageSize: 200,
   mentionsPerMessage: 50,
   assigneesPerTask: 50,

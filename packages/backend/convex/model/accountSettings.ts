@@ -4,7 +4,7 @@ import type { Doc } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
 import { localDays } from '../lib/localDays.js'
-import { checkText } from '../lib/text.js'
+import { checkInteger, checkText } from '../lib/text.js'
 import type { Actor } from './actors.js'
 import { recordActivity } from './activity.js'
 import { effectivePermissions } from './permissions.js'
@@ -15,22 +15,31 @@ type PermissionDefaults = Account['permissionDefaults']
 
 /**
  * Changes the given fields; what stays the same is no change.
- * @throws INVALID (no name, or no IANA time zone) | LIMIT
+ * @throws INVALID (no name, no IANA time zone, or an agent limit out of bounds) | LIMIT
  */
 export async function updateAccount(
   ctx: MutationCtx,
   account: Account,
   actor: Actor,
-  fields: { readonly name?: string | undefined; readonly timeZone?: string | undefined },
+  fields: {
+    readonly name?: string | undefined
+    readonly timeZone?: string | undefined
+    readonly agentLimit?: number | undefined
+  },
 ): Promise<void> {
   const name = fields.name === undefined ? account.name : checkAccountName(fields.name)
   const timeZone = fields.timeZone === undefined ? account.timeZone : checkTimeZone(fields.timeZone)
+  const agentLimit =
+    fields.agentLimit === undefined
+      ? account.agentLimit
+      : checkInteger('agentLimit', fields.agentLimit, 1, LIMITS.agentsPerAccountMax)
   const changes = [
     ...(name === account.name ? [] : [`name: was "${account.name}"`]),
     ...(timeZone === account.timeZone ? [] : [`time zone: ${account.timeZone} -> ${timeZone}`]),
+    ...(agentLimit === account.agentLimit ? [] : [`agent limit: ${account.agentLimit} -> ${agentLimit}`]),
   ]
   if (changes.length === 0) return
-  await ctx.db.patch(account._id, { name, timeZone })
+  await ctx.db.patch(account._id, { name, timeZone, agentLimit })
   await recordChange(ctx, { ...account, name }, actor, changes.join(', '))
 }
 
@@ -62,7 +71,7 @@ export async function setPermissionDefaults(
   const agents = await ctx.db
     .query('agents')
     .withIndex('by_account_slug', (q) => q.eq('accountId', account._id))
-    .take(account.agentLimit)
+    .take(LIMITS.agentsPerAccountMax)
   let changed = false
   for (const agent of agents) {
     const permissions = effectivePermissions({ permissionDefaults }, agent.permissionOverrides)

@@ -61,7 +61,8 @@ export async function createAgent(
     .query('agents')
     .withIndex('by_account_slug', (q) => q.eq('accountId', account._id))
     .take(account.agentLimit)
-  if (others.length >= account.agentLimit) refuse('LIMIT', `The account may have ${account.agentLimit} agents.`)
+  if (others.length >= account.agentLimit)
+    refuse('LIMIT', `The account may have ${account.agentLimit} agents: remove one, or let an admin raise the limit.`)
   const profile = { ...EMPTY_PROFILE, ...checked.profile }
   const permissionOverrides = withOverrides({}, fields.permissions ?? {})
   const agentId = await ctx.db.insert('agents', {
