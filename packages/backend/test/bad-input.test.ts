@@ -1,0 +1,105 @@
+/**
+ * Every public function with values nobody should send: unknown ids and ids of other tables, texts and lists beyond all limits, numbers
+ * that are none. A refusal has a code, or is Convex's own check of the arguments, and leaves nothing behind.
+ */
+import { errorCode } from '@mission-control/shared/errors'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { EmbeddedBackend } from './harness/embedded.ts'
+import { buildFunctions, openEmbedded } from './harness/embedded.ts'
+import { rowsOfAccount } from './harness/fill.ts'
+import { idsOf } from './harness/fixture.ts'
+import type { Ids, PublicFunction, ValidatorJson } from './harness/public-functions.ts'
+import { publicFunctions, sample } from './harness/public-functions.ts'
+import { createWorld } from './harness/world.ts'
+
+const HUGE_TEXT = 'x'.repeat(1_000_001)
+const NUMBERS = [NaN, Infinity, -Infinity, -1, 0, 0.5, 1e300, 2 ** 53, -0]
+const TEXTS = ['', ' ', HUGE_TEXT, '\u0000', '\ud800', '../..', '{}', '__proto__']
+const LIST_LENGTH = 2_001
+
+/** Convex's own words for arguments that do not fit their validator, and for a cursor it did not make. */
+const CONVEX_REFUSES =
+  /^(?:ArgumentValidationError|InvalidCursor|Failed to parse cursor|.* is not a valid Convex (?:value|string)|Invalid (?:argument|cursor))/
+
+/** Values that the validator's author did not think of; some of them fit it. */
+function hostile(validator: ValidatorJson, ids: Ids, name: string): unknown[] {
+  const foreign = [ids.byTable['accounts'], ids.byTable['agents'], ids.byTable['tasks']]
+  switch (validator.type) {
+    case 'string':
+      return [...TEXTS, ...foreign]
+    case 'id':
+      return [
+        ...foreign.filter((id) => id !== ids.byTable[validator.tableName]),
+        goneLike(ids.byTable[validator.tableName] ?? ''),
+        '',
+      ]
+    case 'number':
+      return NUMBERS
+    case 'array': {
+      const one = sample(validator.value, ids, name)
+      return [
+        [],
+        Array.from({ length: LIST_LENGTH }, () => one),
+        [one, one],
+        ...hostile(validator.value, ids, name).map((bad) => [bad]),
+      ]
+    }
+    case 'union':
+      return validator.value.flatMap((member) => hostile(member, ids, name))
+    case 'object': {
+      const whole = sample(validator, ids) as object
+      return Object.entries(validator.value).flatMap(([key, { fieldType }]) =>
+        hostile(fieldType, ids, key).map((bad) => ({ ...whole, [key]: bad })),
+      )
+    }
+    default:
+      return [null, 'not a literal']
+  }
+}
+
+/** A well-formed id of the same table that was never given out. */
+const goneLike = (id: string): string => (id.length < 4 ? id : `${id.slice(0, -3)}${[...id.slice(-3)].reverse().join('')}`)
+
+const functions = await buildFunctions()
+const all = publicFunctions(functions)
+
+describe('what nobody should send', () => {
+  const opened: EmbeddedBackend[] = []
+  afterEach(async () => {
+    for (const backend of opened.splice(0)) await backend.close()
+  })
+
+  it.each(all)('$path refuses it with a code, or takes it', { timeout: 120_000 }, async (fn: PublicFunction) => {
+    const backend = await openEmbedded(functions)
+    opened.push(backend)
+    const world = await createWorld(backend)
+    const ids = await idsOf(world)
+    await backend.finishScheduled()
+    if (fn.args.type !== 'object') throw new Error('The arguments are no object.')
+    const good = sample(fn.args, ids) as Record<string, unknown>
+    const who = fn.path.startsWith('service/') ? backend : world.ada
+    const call = who[fn.kind] as (path: never, args: object) => Promise<unknown>
+    // A query writes nothing, whatever it says.
+    const read = async () => (fn.kind === 'query' ? '' : JSON.stringify(await rowsOfAccount(backend, world.accountId)))
+    let rows = await read()
+    const uncoded: string[] = []
+    for (const [key, { fieldType }] of Object.entries(fn.args.value)) {
+      if (key === 'accountId' || key === 'serviceToken') continue
+      for (const bad of hostile(fieldType, ids, key)) {
+        const error = await call(fn.path as never, { ...good, [key]: bad }).then(
+          () => null,
+          (thrown: unknown) => thrown ?? new Error('nothing was thrown'),
+        )
+        if (error === null) {
+          rows = await read()
+          continue
+        }
+        const said = error instanceof Error ? error.message : String(error)
+        const line = `${key} = ${JSON.stringify(bad)?.slice(0, 80)}`
+        if (errorCode(error) === null && !CONVEX_REFUSES.test(said)) uncoded.push(`${line}: ${said.slice(0, 200)}`)
+        if ((await read()) !== rows) uncoded.push(`${line}: was refused and left something behind`)
+      }
+    }
+    expect(uncoded).toEqual([])
+  })
+})
