@@ -174,6 +174,32 @@ describe('telling the same person and counting the same usage', () => {
     expect(await world.ada.query(api.notifications.unreadCount, { accountId })).toBe((await world.noticesOf('ada')).length)
   })
 
+  it('two first replies of one agent that each move their task to in progress, tell Ada and count usage do not conflict', async () => {
+    const world = await createWorld(backend)
+    const { accountId, service, engineer } = world
+    const tasks = []
+    for (const title of ['A', 'B']) tasks.push(await world.ada.mutation(api.tasks.create, { accountId, title }))
+    for (const id of tasks) await world.post('@engineer hello', id)
+    for (const item of await world.claimReady()) await world.settle(item, 'hello')
+    const assignees = [{ type: 'agent' as const, id: engineer }]
+    for (const taskId of tasks) await world.ada.mutation(api.tasks.assign, { accountId, taskId, assignees })
+    const items = await world.claimReady()
+    expect(items.map(({ type }) => type)).toEqual(['assignment', 'assignment'])
+    await backend.finishScheduled()
+    const run = { ...RUN, usage: { model: 'm', inputTokens: 10, outputTokens: 10, costUsd: 1 } }
+    const settles: Traced[] = []
+    for (const { id, fence } of items) {
+      const args = { ...service, id, fence, outcome: 'reply' as const, reply: 'taken, @ada', run }
+      settles.push(await backend.engine.trace(api.service.notifications.settle, args))
+    }
+    for (const taskId of tasks) {
+      expect((await world.ada.query(api.tasks.get, { accountId, taskId })).status).toBe('in_progress')
+    }
+    const [one, two] = settles
+    if (!one || !two) throw new Error('Nothing was settled.')
+    expect([conflicts(one, two), conflicts(two, one)]).toEqual([false, false])
+  })
+
   it('a claim without caps reads no usage, and a claim with a cap conflicts with no settle and no message either', async () => {
     const world = await createWorld(backend)
     const { accountId, service, epoch, engineer: agentId } = world

@@ -107,7 +107,10 @@ async function rest(sim: Simulation, before: QueueRows): Promise<void> {
   }
   if (poison) {
     const end = last.deliveries.find(({ _id }) => _id === poison)
-    assert.ok(end?.state === 'dead' || end?.state === 'skipped', `the poisoned item is neither dead nor skipped: ${JSON.stringify(end)}`)
+    assert.ok(
+      end?.state === 'dead' || end?.state === 'skipped',
+      `the poisoned item is neither dead nor skipped: ${JSON.stringify(end)}`,
+    )
   }
   await backend.finishScheduled()
   await checkAll(sim)

@@ -29,6 +29,8 @@ export interface Ledger {
   readonly replies: Map<string, boolean>
   /** Agents that some version of a message has mentioned. */
   readonly told: Map<string, Set<string>>
+  /** Messages of which some version was for @all. */
+  readonly toldAll: Set<string>
   /** Newest step with a /stop, by task. */
   readonly stops: Map<string, number>
   readonly redriven: Set<string>
@@ -40,6 +42,7 @@ export const newLedger = (): Ledger => ({
   shown: new Map(),
   replies: new Map(),
   told: new Map(),
+  toldAll: new Set(),
   stops: new Map(),
   redriven: new Set(),
 })

@@ -139,6 +139,8 @@ export async function perform(sim: Simulation, deed: Deed): Promise<void> {
       if (agent) await accepted(ada.mutation(api.agents.update, { accountId, agentId: agent._id, slug: `slug-${sim.step}` }))
       return
     case 'newAgent':
+      // What was said to @all in this very millisecond is taken for said to it too.
+      await backend.advance(1)
       if (rows.agents.length < 4) await accepted(ada.mutation(api.agents.create, { accountId, slug: 'third', name: 'Third' }))
       return
     case 'pauseAll':
@@ -261,6 +263,7 @@ async function post(sim: Simulation, who: number, task: Doc<'tasks'>, content: s
   assert.ok(message)
   const named = namedAgents(message, before.agents)
   ledger.told.set(messageId, new Set(named))
+  if (message.mentionsAll) ledger.toldAll.add(messageId)
   if (task.status === 'archived') return
   const followers = before.subscriptions.filter(({ taskId, subscriberType }) => taskId === task._id && subscriberType === 'agent')
   const addressed = message.mentionsAll || named.length > 0
@@ -285,7 +288,10 @@ async function edit(sim: Simulation, deed: Extract<Deed, { do: 'edit' }>): Promi
   const after = await backend.run((ctx) => ctx.db.get(message._id))
   assert.ok(after)
   const told = ledger.told.get(message._id) ?? new Set()
-  const fresh = namedAgents(after, before.agents).filter((id) => !told.has(id))
+  // A second @all means the same people: whoever came to the account since the first is not told of old messages.
+  const again = after.mentionsAll && ledger.toldAll.has(message._id)
+  if (after.mentionsAll) ledger.toldAll.add(message._id)
+  const fresh = again ? [] : namedAgents(after, before.agents).filter((id) => !told.has(id))
   for (const id of fresh) told.add(id)
   ledger.told.set(message._id, told)
   const task = before.tasks.find(({ _id }) => _id === message.taskId)
