@@ -94,7 +94,7 @@ describe('what nobody should send', () => {
           rows = await read()
           continue
         }
-        const said = error instanceof Error ? error.message : String(error)
+        const said = error instanceof Error ? error.message : JSON.stringify(error)
         const line = `${key} = ${JSON.stringify(bad)?.slice(0, 80)}`
         if (errorCode(error) === null && !CONVEX_REFUSES.test(said)) uncoded.push(`${line}: ${said.slice(0, 200)}`)
         if ((await read()) !== rows) uncoded.push(`${line}: was refused and left something behind`)

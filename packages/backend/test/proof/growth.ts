@@ -57,7 +57,7 @@ export async function openGrowing(backend: EmbeddedBackend): Promise<Growing> {
       return result
     }
     const ask = (name: string, fn: FunctionReference<'query'>, args: object) =>
-      note(name, asAda.trace(fn, { accountId, ...args } as never))
+      note(name, asAda.trace(fn, { accountId, ...args }))
 
     await note('post', asAda.trace(api.messages.post, { accountId, taskId, content: `@engineer @cy measure ${n}` }))
     const ready = await note('ready', trace(api.service.notifications.ready, service))
