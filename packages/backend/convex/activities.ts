@@ -4,6 +4,7 @@ import { v } from 'convex/values'
 import { memberQuery } from './lib/functions.js'
 import { pageWithin } from './lib/paging.js'
 import { nullable, vActivityType, vActorType } from './lib/validators.js'
+import { listActivities } from './model/activity.js'
 
 const vActivity = v.object({
   id: v.id('activities'),
@@ -16,17 +17,18 @@ const vActivity = v.object({
   createdAt: v.number(),
 })
 
-/** Newest first, of the account or of one task. */
+/** Newest first: of the account, or of one task, type, actor (a user id or an agent's id) or target. */
 export const list = memberQuery('member')({
-  args: { taskId: v.optional(v.id('tasks')), paginationOpts: paginationOptsValidator },
+  args: {
+    taskId: v.optional(v.id('tasks')),
+    type: v.optional(vActivityType),
+    actorId: v.optional(v.string()),
+    targetId: v.optional(v.string()),
+    paginationOpts: paginationOptsValidator,
+  },
   returns: paginationResultValidator(vActivity),
-  handler: async (ctx, { taskId, paginationOpts }) => {
-    const { accountId } = ctx
-    const rows =
-      taskId === undefined
-        ? ctx.db.query('activities').withIndex('by_account', (q) => q.eq('accountId', accountId))
-        : ctx.db.query('activities').withIndex('by_account_task', (q) => q.eq('accountId', accountId).eq('taskId', taskId))
-    const page = await rows.order('desc').paginate(pageWithin(paginationOpts))
+  handler: async (ctx, { paginationOpts, ...filter }) => {
+    const page = await listActivities(ctx, ctx.accountId, filter, pageWithin(paginationOpts))
     return {
       ...page,
       page: page.page.map((row) => ({

@@ -119,6 +119,17 @@ onEachEngine('reading', (open) => {
     expect(await codeOf(read(item, 'document_read', { document }))).toBe('NOT_FOUND')
   })
 
+  it('task_search is not crowded by what the agent does not see', async () => {
+    const world = await createWorld(await open())
+    const { read } = toolsOf(world)
+    for (let n = 0; n < 25; n++) await taskOf(world, 'Harvest')
+    const description = 'Long after the harvest of the others there is one more thing to do here.'
+    const assignees = [{ type: 'agent' as const, id: world.engineer }]
+    const mine = await world.ada.mutation(api.tasks.create, { accountId: world.accountId, title: 'Jam', description, assignees })
+    const item = await turnOf(world, world.engineer)
+    expect((await read(item, 'task_search', { query: 'harvest' }))['tasks']).toMatchObject([{ id: mine }])
+  })
+
   it('task_search finds only what the agent sees', async () => {
     const world = await createWorld(await open())
     const { read } = toolsOf(world)

@@ -1,11 +1,14 @@
 /** What agents read through tools: short lines with ids to ask on with, long texts cut with a marker. Nothing here writes. */
+import { LIMITS } from '@mission-control/shared/limits'
 import type { ToolArgs, ToolName } from '@mission-control/shared/tools'
 import { PAGE_LINES, TOOLS } from '@mission-control/shared/tools'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { QueryCtx } from '../_generated/server.js'
+import { byteBudget } from '../lib/budget.js'
 import { refuse } from '../lib/errors.js'
 import { findOwned, getOwned } from '../lib/owned.js'
 import { cutMarker, cutText, splitText } from '../lib/text.js'
+import { listActivities } from './activity.js'
 import type { Party } from './actors.js'
 import { findMember } from './accounts.js'
 import { listDocuments, readDocument } from './documentReads.js'
@@ -23,6 +26,8 @@ const LINE_CHARS = 200
 const MESSAGE_CHARS = 2_000
 const DESCRIPTION_CHARS = 10_000
 const DOCUMENT_CHARS = 20_000
+/** Of tasks that are found: each is read again to see whether the agent sees it. */
+const SEARCH_BYTES = 6_000_000
 
 export const isRead = (name: ToolName): name is ReadName => TOOLS[name].kind === 'read'
 
@@ -65,14 +70,21 @@ const READS: Reads = {
   },
 
   task_search: async (ctx, turn, { query, status, limit = PAGE_LINES.default }) => {
-    const hits = await searchTasks(ctx, turn.item.accountId, query, { status, limit })
+    // More than asked for: those the agent does not see must not crowd out its own.
+    const hits = await searchTasks(
+      ctx,
+      turn.item.accountId,
+      query,
+      { status, limit: LIMITS.searchResults },
+      byteBudget(SEARCH_BYTES),
+    )
     const visible = await Promise.all(
       hits.map(async (hit) => {
         const task = await ctx.db.get(hit.id)
         return task !== null && (await seesTask(ctx, turn, task))
       }),
     )
-    return { tasks: hits.filter((_, n) => visible[n]) }
+    return { tasks: hits.filter((_, n) => visible[n]).slice(0, limit) }
   },
 
   thread_read: async (ctx, turn, args) => {
@@ -125,13 +137,8 @@ const READS: Reads = {
   activity_list: async (ctx, turn, args) => {
     const { accountId } = turn.item
     const task = args.task === undefined ? null : await requireTask(ctx, turn, args.task)
-    const rows = () => ctx.db.query('activities')
-    const range = () => {
-      if (task) return rows().withIndex('by_account_task', (q) => q.eq('accountId', accountId).eq('taskId', task._id))
-      if (turn.isLead) return rows().withIndex('by_account', (q) => q.eq('accountId', accountId))
-      return rows().withIndex('by_account_actor', (q) => q.eq('accountId', accountId).eq('actorId', turn.agent._id))
-    }
-    const activities = await readPage('activity_list', args, (options) => range().order('desc').paginate(options))
+    const filter = task ? { taskId: task._id } : turn.isLead ? {} : { actorId: turn.agent._id }
+    const activities = await readPage('activity_list', args, (options) => listActivities(ctx, accountId, filter, options))
     const line = (row: Doc<'activities'>) => ({
       ...{ type: row.type, by: row.actorName, target: cutText(row.targetName, LINE_CHARS), at: time(row._creationTime) },
       ...(row.taskId === null ? {} : { task: row.taskId }),
