@@ -6,6 +6,7 @@ import type { MutationCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
 import { findOwned } from '../lib/owned.js'
 import { jsonBytes } from '../lib/text.js'
+import { findMember } from './accounts.js'
 import type { Actor, Party } from './actors.js'
 import { samePerson } from './actors.js'
 import { recordActivity } from './activity.js'
@@ -176,9 +177,6 @@ async function lookUp(ctx: MutationCtx, accountId: Id<'accounts'>, party: Party)
     const agent = await findOwned(ctx, accountId, 'agents', party.id)
     return agent && { party, name: agent.name, agentId: agent._id }
   }
-  const member = await ctx.db
-    .query('memberships')
-    .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', party.id))
-    .unique()
+  const member = await findMember(ctx, accountId, party.id)
   return member && { party, name: member.name, agentId: null }
 }

@@ -3,6 +3,7 @@ import type { Doc } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { now } from '../lib/clock.js'
 import { refuse } from '../lib/errors.js'
+import { findMember } from './accounts.js'
 import type { Actor, Party } from './actors.js'
 import { samePerson } from './actors.js'
 import { recordActivity } from './activity.js'
@@ -66,12 +67,7 @@ async function wasMentioned(ctx: MutationCtx, { accountId }: Message, told: Told
   if (told.parties.includes(partyKey(party))) return true
   if (told.allAt === null) return false
   const agentId = party.type === 'agent' ? ctx.db.normalizeId('agents', party.id) : null
-  const row = agentId
-    ? await ctx.db.get(agentId)
-    : await ctx.db
-        .query('memberships')
-        .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', party.id))
-        .unique()
+  const row = agentId ? await ctx.db.get(agentId) : await findMember(ctx, accountId, party.id)
   // Creation times have fractions of a millisecond, the clock has not.
   return row !== null && Math.floor(row._creationTime) <= told.allAt
 }

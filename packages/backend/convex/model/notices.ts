@@ -6,6 +6,7 @@ import { internal } from '../_generated/api.js'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx } from '../_generated/server.js'
 import { nullable, vNotificationType } from '../lib/validators.js'
+import { findMember } from './accounts.js'
 import { recordActivity } from './activity.js'
 import { SYSTEM } from './actors.js'
 import type { Item } from './lanes.js'
@@ -54,10 +55,7 @@ export async function tellPeople(ctx: MutationCtx, accountId: Id<'accounts'>, to
 }
 
 async function wants(ctx: MutationCtx, accountId: Id<'accounts'>, userId: string, notice: Notice): Promise<boolean> {
-  const member = await ctx.db
-    .query('memberships')
-    .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', userId))
-    .unique()
+  const member = await findMember(ctx, accountId, userId)
   if (!member || (await isMuted(ctx, accountId, userId, notice.type))) return false
   const { key } = notice
   if (key === undefined) return true
