@@ -13,6 +13,8 @@ export type Action = { readonly defer: boolean } & Deed
 type N = number
 export type Deed =
   | { readonly do: 'post'; readonly who: N; readonly task: N; readonly mention: N; readonly key: boolean }
+  /** Somebody writes while an agent is at work on the task. */
+  | { readonly do: 'interrupt'; readonly runtime: N; readonly item: N }
   | { readonly do: 'edit'; readonly message: N; readonly mention: N }
   | { readonly do: 'delete'; readonly message: N }
   | { readonly do: 'assign'; readonly task: N; readonly agent: N; readonly person: boolean }
@@ -56,7 +58,8 @@ const deeds = fc.oneof(
   { weight: 18, arbitrary: deed('settle', { runtime, item: n, reply: fc.nat({ max: 3 }).map((k) => k > 0), twice: rarely }) },
   { weight: 7, arbitrary: deed('fail', { runtime, item: n, kind: n, ended: yes }) },
   { weight: 3, arbitrary: deed('release', { runtime, item: n, ended: yes }) },
-  { weight: 4, arbitrary: deed('stale', { past: fc.nat({ max: 20 }), call: n }) },
+  { weight: 6, arbitrary: deed('interrupt', { runtime, item: n }) },
+  { weight: 6, arbitrary: deed('stale', { past: fc.nat({ max: 20 }), call: n }) },
   { weight: 7, arbitrary: deed('wait', { ms: fc.nat({ max: 5 }) }) },
   { weight: 4, arbitrary: deed('checkIn', { runtime, forget: fc.nat({ max: 3 }) }) },
   { weight: 3, arbitrary: deed('hello', { runtime, restart: rarely }) },

@@ -76,6 +76,12 @@ export async function perform(sim: Simulation, deed: Deed): Promise<void> {
       await post(sim, deed.who, task, `${MENTIONS[deed.mention]}text ${++sim.texts}`, deed.key)
       return
     }
+    case 'interrupt': {
+      const taskId = rows.deliveries.find(({ _id }) => _id === held?.id)?.taskId
+      const where = tasks.find(({ _id }) => _id === taskId)
+      if (where) await post(sim, 1, where, `meanwhile ${++sim.texts}`, false)
+      return
+    }
     case 'edit':
       return await edit(sim, deed)
     case 'delete': {
@@ -373,7 +379,12 @@ async function checkIn(sim: Simulation, runtime: Runtime, forget: number): Promi
 /** A call that comes late, or twice. What it may still do, it does by the fence. */
 async function replay(sim: Simulation, deed: Extract<Deed, { do: 'stale' }>): Promise<void> {
   const { world, backend, ledger } = sim
-  const held = pick(sim.past, deed.past)
+  // Best one whose item has been claimed again since.
+  const { deliveries } = await queueRows(backend)
+  const again = sim.past.filter(({ id, fence }) =>
+    deliveries.some((one) => one._id === id && one.state === 'claimed' && one.fence !== fence),
+  )
+  const held = pick(again.length > 0 ? again : sim.past, deed.past)
   if (!held) return
   const item = await backend.run((ctx) => ctx.db.get(held.id as Id<'deliveries'>))
   const current = item?.state === 'claimed' && item.fence === held.fence
