@@ -85,7 +85,7 @@ describe('the handle', () => {
     const create = await ada().trace(api.tasks.create, { accountId, title: 'Traced' })
     expect(create.writes.map(({ table, kind }) => [table, kind])).toContainEqual(['tasks', 'insert'])
     expect(list.writes).toEqual([])
-    expect(list.reads).toContainEqual(expect.objectContaining({ table: 'tasks', index: 'by_account_status' }))
+    expect(list.reads).toContainEqual(expect.objectContaining({ table: 'tasks', index: 'by_account_status_rank' }))
     expect(create.documentsRead).toBeGreaterThan(0)
     expect(conflicts(create, list)).toBe(true)
     const other = await ada().mutation(api.accounts.create, { name: 'Other' })
