@@ -6,7 +6,7 @@ import { continueRemovals } from './model/accountRemoval.js'
 import { isLive } from './model/accounts.js'
 import { auditAccount, forEachAccount } from './model/audit.js'
 import { foldCounters as fold } from './model/counters.js'
-import { lapseExpired } from './model/lapse.js'
+import { expireRuntime as expire, lapseExpired } from './model/lapse.js'
 import { retainAccount } from './model/retention.js'
 
 export const lapse = internalMutation({
@@ -14,6 +14,15 @@ export const lapse = internalMutation({
   returns: v.null(),
   handler: async (ctx): Promise<null> => {
     await lapseExpired(ctx)
+    return null
+  },
+})
+
+export const expireRuntime = internalMutation({
+  args: { runtimeId: v.id('runtimes') },
+  returns: v.null(),
+  handler: async (ctx, { runtimeId }): Promise<null> => {
+    await expire(ctx, runtimeId)
     return null
   },
 })

@@ -2,7 +2,7 @@
 import type { Id } from '../convex/_generated/dataModel.js'
 import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { LIMITS } from '@mission-control/shared/limits'
-import { api } from '../convex/_generated/api.js'
+import { api, internal } from '../convex/_generated/api.js'
 import type { EmbeddedBackend } from './harness/embedded.ts'
 import { buildFunctions, openEmbedded } from './harness/embedded.ts'
 import type { World } from './harness/world.ts'
@@ -91,6 +91,15 @@ it('lists 200 dead letters of tasks of the longest description', TIMEOUT, async 
     ;[cursor, isDone] = [page.continueCursor, page.isDone]
   }
   expect(seen.size).toBe(200)
+  const told = new Set<string>()
+  for (let cursor: string | null = null; ;) {
+    const page: typeof api.service.notifications.listDead._returnType = await backend.query(api.service.notifications.listDead, {
+      ...{ ...world.service, cursor, limit: 200 },
+    })
+    for (const { id } of page.items) told.add(id)
+    if ((cursor = page.cursor) === null) break
+  }
+  expect(told).toEqual(seen)
 
   function read(cursor: string | null) {
     return ada.query(api.deliveries.listDead, { accountId, paginationOpts: { numItems: 200, cursor } })
@@ -150,3 +159,59 @@ it('claims 16 updates whose deleted messages stand for long threads', TIMEOUT, a
     for (const { id } of items) claimed.add(id)
   }
 })
+
+it('ends the last attempts of 64 turns of each of ten runtimes that stopped checking in', TIMEOUT, async () => {
+  const accounts = [world.accountId]
+  for (let n = 1; n < 10; n++) accounts.push((await createWorld(backend, { account: `Account ${n}` })).accountId)
+  for (const accountId of accounts) await claimCopies(accountId)
+  await backend.advance(60 * 60_000)
+  await backend.mutation(internal.maintenance.lapse, {})
+  await backend.finishScheduled()
+  for (const accountId of accounts) {
+    expect(await statesOf(accountId)).toEqual(['dead:64'])
+  }
+})
+
+const statesOf = (accountId: Id<'accounts'>) =>
+  backend.run(async (ctx) => {
+    const counts = new Map<string, number>()
+    const rows = ctx.db.query('deliveries').withIndex('by_account_state_due', (q) => q.eq('accountId', accountId))
+    for (const { state } of await rows.collect()) counts.set(state, (counts.get(state) ?? 0) + 1)
+    return [...counts].map(([state, count]) => `${state}:${count}`)
+  })
+
+/** 64 agents at work: one is really claimed, the others are copies of all its rows. */
+async function claimCopies(accountId: Id<'accounts'>): Promise<void> {
+  const { ada } = world
+  const taskId = await ada.mutation(api.tasks.create, { accountId, title: 'Busy' })
+  await ada.mutation(api.messages.post, { accountId, taskId, content: '@engineer go' })
+  await backend.run(async (ctx) => {
+    const item = await ctx.db
+      .query('deliveries')
+      .withIndex('by_account_state_due', (q) => q.eq('accountId', accountId))
+      .first()
+    const runtime = await ctx.db
+      .query('runtimes')
+      .withIndex('by_account_role', (q) => q.eq('accountId', accountId).eq('role', 'active'))
+      .first()
+    if (!item || !runtime) throw new Error('There is no item, or nobody to claim it.')
+    const claimed = { state: 'claimed' as const, fence: 1, attempts: 5, claimedBy: runtime.epoch, claimedAt: Date.now() }
+    await ctx.db.patch(item._id, claimed)
+    const [agent, lane] = [await ctx.db.get(item.agentId), await ctx.db.get(item.laneId)]
+    if (!agent || !lane) throw new Error('The item has no agent or lane.')
+    for (let n = 1; n < 64; n++) {
+      const agentId = await ctx.db.insert('agents', { ...bare(agent), slug: `copy-${n}` })
+      const laneId = await ctx.db.insert('lanes', { ...bare(lane), agentId })
+      const id = await ctx.db.insert('deliveries', { ...bare(item), ...claimed, agentId, laneId })
+      await ctx.db.patch(laneId, { activeId: id, tailId: id })
+    }
+  })
+}
+
+function bare<T extends { _id: unknown; _creationTime: number }>({
+  _id,
+  _creationTime,
+  ...row
+}: T): Omit<T, '_id' | '_creationTime'> {
+  return row
+}

@@ -4,6 +4,7 @@ import type { DeliveryTrace, UndeliveredPage } from '@mission-control/shared/ser
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { QueryCtx } from '../_generated/server.js'
 import { refuse } from '../lib/errors.js'
+import { TASKS_LOOKED_UP } from '../lib/paging.js'
 import type { Item } from './lanes.js'
 
 type Ctx = { db: QueryCtx['db'] }
@@ -37,7 +38,7 @@ export async function listItems(
   const page = await ctx.db
     .query('deliveries')
     .withIndex('by_account_state_due', (q) => q.eq('accountId', accountId).eq('state', from.state))
-    .paginate({ cursor: from.inner, numItems: limit })
+    .paginate({ cursor: from.inner, numItems: Math.min(limit, TASKS_LOOKED_UP) })
   const next = states[states.indexOf(from.state) + 1]
   const items = await Promise.all(page.page.map((item) => line(ctx, item)))
   if (!page.isDone) return { items, cursor: `${from.state}|${page.continueCursor}` }
