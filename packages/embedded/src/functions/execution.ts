@@ -26,8 +26,7 @@ export interface Execution {
   syscalls: Syscalls
   /** Id of the scheduled function this execution belongs to, itself or as something it called. */
   job: string | null
-  /** Null in actions. */
-  time: UserTime | null
+  time: UserTime
   /** The execution that called this one in its transaction. */
   parent: Execution | null
   /** 0 for a top-level call. */

@@ -9,14 +9,13 @@ import { FunctionError } from '../errors.ts'
 import type { Json } from '../values/json.ts'
 import { currentExecution, type Execution } from './execution.ts'
 import { refuseOutsideActions, createConsole, createDateClass } from './guarded.ts'
+import { asEngine, asEngineNow } from './thread-time.ts'
 
 interface ConvexGlobal {
   syscall(op: string, args: string): string
   asyncSyscall(op: string, args: string): Promise<string>
   jsSyscall(op: string, args: unknown): unknown
 }
-/** Calls that wait for more than this thread: for files, for a function that has a clock of its own, for a module. */
-const WAITS = /^1\.0\/(storage|runUdf|schedule$)/
 const MARK = Symbol.for('mission-control.embedded.global')
 
 /** What an esbuild bundle of functions should define, so that time, randomness and side effects follow the execution. */
@@ -50,32 +49,35 @@ export function installGlobal(): void {
     syscall(op: string, args: string): string {
       if (previous && !currentExecution()) return previous.syscall(op, args)
       const execution = required(op)
-      execution.time?.enter()
+      execution.time.enter()
       try {
-        return JSON.stringify(execution.syscalls.sync(execution, op, JSON.parse(args) as Json))
+        return asEngineNow(() => JSON.stringify(execution.syscalls.sync(execution, op, JSON.parse(args) as Json)))
       } catch (error) {
         // As for asynchronous calls, user code sees a plain Error.
         throw error instanceof FunctionError ? new Error(error.message, { cause: error }) : error
       } finally {
-        execution.time?.leave(true)
+        execution.time.worked()
+        execution.time.leave()
       }
     },
     async asyncSyscall(op: string, args: string): Promise<string> {
       if (previous && !currentExecution()) return previous.asyncSyscall(op, args)
       const execution = required(op)
-      execution.time?.enter()
+      execution.time.enter()
       try {
-        const answer = execution.syscalls.async(execution, op, JSON.parse(args) as Json)
-        execution.time?.returned()
-        return JSON.stringify(await answer)
+        const answering = asEngine(() => execution.syscalls.async(execution, op, JSON.parse(args) as Json))
+        execution.time.worked()
+        const answer = await answering
+        return asEngineNow(() => JSON.stringify(answer))
       } finally {
-        execution.time?.leave(WAITS.test(op))
+        execution.time.leave()
       }
     },
     jsSyscall(op: string, args: unknown): unknown {
       if (previous && !currentExecution()) return previous.jsSyscall(op, args)
       const execution = required(op)
-      return execution.syscalls.js(execution, op, args as Record<string, unknown>).catch((error: unknown) => {
+      const answering = asEngine(() => execution.syscalls.js(execution, op, args as Record<string, unknown>))
+      return answering.catch((error: unknown) => {
         throw error instanceof FunctionError ? new Error(error.message, { cause: error }) : error
       })
     },

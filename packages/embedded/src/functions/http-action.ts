@@ -1,7 +1,8 @@
 /** HTTP actions: a Request in, a Response out, with the context of an action. */
 import { httpActionGeneric } from 'convex/server'
-import { currentExecution, executionStorage, type Execution } from './execution.ts'
+import { currentExecution, type Execution } from './execution.ts'
 import { withEngineTime } from './scheduler-time.ts'
+import { asUserCode } from './thread-time.ts'
 
 export interface HttpHandler {
   _handler?: (ctx: unknown, request: Request) => Promise<Response>
@@ -13,5 +14,5 @@ const invoker = httpActionGeneric((ctx, request) => {
 }) as unknown as { invokeHttpAction(request: Request): Promise<Response> }
 
 export function invokeHttp(execution: Execution, request: Request): Promise<Response> {
-  return executionStorage().run(execution, () => invoker.invokeHttpAction(request))
+  return asUserCode(execution, () => invoker.invokeHttpAction(request))
 }

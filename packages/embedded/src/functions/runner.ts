@@ -21,6 +21,7 @@ import { createLogBuffer } from './logs.ts'
 import { createPrng, PRNG_SEED_BYTES } from './prng.ts'
 import type { FunctionKind, RegisteredFunction } from './registry.ts'
 import { withEngineTime } from './scheduler-time.ts'
+import { asUserCode } from './thread-time.ts'
 import { createUserTimes, timeout, type TransactionLimits } from './user-time.ts'
 
 /** How long a handler may take. */
@@ -96,7 +97,7 @@ export function createRunner(deps: RunnerDeps) {
       logs: parent?.tx ? parent.logs : createLogBuffer(),
       syscalls: deps.syscalls(),
       job: call.job ?? parent?.job ?? null,
-      time: fn.kind === 'action' ? null : startTime(parent?.time ?? null),
+      time: startTime(parent !== undefined),
       parent: parent?.tx ? parent : null,
       depth,
       cursors: new Map(),
@@ -124,19 +125,25 @@ export function createRunner(deps: RunnerDeps) {
     if (problem) throw new FunctionError(`ReturnsValidationError: ${problem}`)
   }
 
+  /** Actions may compute, but everybody else waits meanwhile: whoever runs the process should know which one it was. */
+  function noteHeldUp({ fn, requestId, time }: Execution): void {
+    const ms = Math.round(time.longest())
+    if (fn.kind === 'action' && ms >= deps.deadlines.transactionMs)
+      deps.log.warn('an action held up everything', { function: fn.path, requestId, ms })
+  }
+
   function notePrinted({ fn, requestId }: Call, lines: string[]): void {
     if (lines.length > 0) deps.log.info('a function printed', { function: fn.path, requestId, lines })
   }
 
   /** A nested function has a deadline of its own: its caller's clock stands still meanwhile, and the caller may go on without it. */
   async function withinTime<T>({ fn, time, requestId }: Execution, running: Promise<T>): Promise<T> {
-    if (!time) return cutOff(clock, running, deps.deadlines.actionMs)
+    if (fn.kind === 'action') return cutOff(clock, running, deps.deadlines.actionMs)
     // Code that computed for too long could not be stopped; what it returned or threw does not count.
     const settled = await time.cutOff(running).then(
       (value) => ({ value }),
       (error: unknown) => ({ error }),
     )
-    time.charge()
     const overrun = time.overrun()
     if (overrun) deps.log.warn('a function took too long', { function: fn.path, requestId, error: overrun.message })
     if (overrun) throw overrun
@@ -159,6 +166,7 @@ export function createRunner(deps: RunnerDeps) {
         throw toFunctionError(error, lines)
       } finally {
         execution.closed = true
+        noteHeldUp(execution)
         notePrinted(call, lines)
       }
     },
@@ -179,6 +187,7 @@ export function createRunner(deps: RunnerDeps) {
         throw toFunctionError(error, execution.logs.lines)
       } finally {
         execution.closed = true
+        noteHeldUp(execution)
         if (execution.depth === 0) notePrinted(call, execution.logs.lines)
       }
     },
@@ -211,7 +220,7 @@ async function cutOff<T>(clock: Clock, running: Promise<T>, limitMs: number): Pr
  */
 async function toItsEnd<T>(execution: Execution, handler: () => Promise<T>): Promise<T> {
   try {
-    return await executionStorage().run(execution, handler)
+    return await asUserCode(execution, handler)
   } finally {
     execution.closed = true
     while (execution.child) await execution.child

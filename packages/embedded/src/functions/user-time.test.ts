@@ -4,11 +4,15 @@ import { v } from 'convex/values'
 import { describe, expect, it } from 'vitest'
 import { createTestClock, inMemory } from '../../test/fixtures/backend.ts'
 import { schema } from '../../test/fixtures/functions.ts'
+import { createStopwatch } from './thread-time.ts'
 import { createUserTimes } from './user-time.ts'
 
 const LIMIT_MS = 200
 const TEXT = `Function execution timed out (maximum duration: ${LIMIT_MS}ms)`
-const processorMs = () => process.threadCpuUsage().user / 1_000
+function processorMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1_000
+}
 
 /** Computes until this thread has used the processor for so long: a busy machine does not make it shorter or longer. */
 function compute(ms: number): void {
@@ -115,57 +119,84 @@ describe('time that counts', () => {
   const limits = { transactionMs: 1_000, systemMs: 15_000 }
   const start = () => {
     const time = createTestClock()
-    let processor = 0
-    const starts = createUserTimes(time.clock, limits, () => processor)
-    return { ...time, starts, compute: (ms: number) => void (processor += ms) }
+    return { ...time, time: createUserTimes(time.clock, limits)(false) }
   }
+  const never = () => new Promise(() => {})
 
   it('time inside calls is not the function’s, until there is too much of it', async () => {
-    const { starts, advance } = start()
-    const time = starts(null)
+    const { time, pass, sleepers } = start()
+    const refused = expect(time.cutOff(never())).rejects.toThrow('Your request timed out performing too many system operations.')
     time.enter()
-    time.returned()
-    await advance(14_000)
-    expect(time.overrun()).toBeNull()
-    await advance(1_000)
-    expect(time.overrun()?.message).toBe('Your request timed out performing too many system operations.')
+    time.worked()
+    await pass(14_999)
+    expect(sleepers()).toBe(1)
+    await pass(1)
+    await refused
+  })
+
+  it('what a call does at once counts whole: nobody else ran', async () => {
+    const { time, advance } = start()
+    time.enter()
+    await advance(15_000)
+    time.worked()
+    expect(time.overrun()?.message).toContain('too many system operations')
   })
 
   it('time outside calls is, and the one who waits is cut off', async () => {
-    const { starts, advance, sleepers } = start()
-    const time = starts(null)
-    const refused = expect(time.cutOff(new Promise(() => {}))).rejects.toThrow('maximum duration: 1s')
+    const { time, pass, sleepers } = start()
+    const refused = expect(time.cutOff(never())).rejects.toThrow('maximum duration: 1s')
     time.enter()
-    time.returned()
-    await advance(5_000)
-    time.leave(true)
-    await advance(999)
+    time.worked()
+    await pass(5_000)
+    time.leave()
+    await pass(999)
     expect(sleepers()).toBe(1)
-    await advance(1)
+    await pass(1)
     await refused
     expect(sleepers()).toBe(0)
   })
 
-  it('a process that stood still has not computed', async () => {
-    const { starts, advance, compute: run } = start()
-    const time = starts(null)
-    run(10)
+  it('a look that comes late charges no more than one in time', async () => {
+    const { time, advance, pass, sleepers } = start()
+    const refused = expect(time.cutOff(never())).rejects.toThrow('maximum duration: 1s')
     await advance(60_000)
-    time.charge()
-    expect(time.overrun()).toBeNull()
+    await pass(949)
+    expect(sleepers()).toBe(1)
+    await pass(1)
+    await refused
+  })
+})
+
+describe('a stretch of computing', () => {
+  const start = () => {
+    const at = { clock: 1_000, processor: 50 }
+    const watch = createStopwatch(
+      () => at.clock,
+      () => at.processor,
+    )
+    watch.start()
+    return { at, watch }
+  }
+
+  it.each([
+    ['short: by the clock', 0.5, 0, 0.5],
+    ['long: by the processor', 300, 200, 200],
+    ['in a process that stood still', 60_000, 0, 0],
+    ['never longer than it took', 300, 400, 300],
+  ])('%s', (_name, clockMs, processorMs, ms) => {
+    const { at, watch } = start()
+    at.clock += clockMs
+    at.processor += processorMs
+    expect(watch.stop()).toBe(ms)
   })
 
-  it('what ran between two calls belongs to the one who makes the second', () => {
-    const { starts, compute: run } = start()
-    const [one, other] = [starts(null), starts(null)]
-    one.enter()
-    one.returned()
-    one.leave(false)
-    run(2_000)
-    other.enter() // it was the other one that ran
-    other.returned()
-    run(10)
-    one.enter()
-    expect([one.overrun(), other.overrun()?.message]).toEqual([null, expect.stringContaining('timed out')])
+  it('what ran before it is not counted', () => {
+    const { at, watch } = start()
+    at.clock += 5_000
+    at.processor += 4_000
+    watch.start()
+    at.clock += 100
+    at.processor += 10
+    expect(watch.stop()).toBe(10)
   })
 })

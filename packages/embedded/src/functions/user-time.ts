@@ -1,11 +1,10 @@
 /**
  * How long a query's or mutation's own code has taken. Production allows 1 s of user code, time inside database calls not
- * counted, and 15 s inside those calls. Two clocks, because one thread serves everyone:
+ * counted, and 15 s inside those calls. One thread serves everyone, so there are two counts:
  *
- * - processor time of this thread, between the points where control passes from the engine to a function and back. Whoever
- *   makes the next call has been running since the last one, so nobody pays for what another function, the kernel or a paused
- *   process took. It finds code that computes for too long; such code cannot be interrupted, only refused when it ends.
- * - time on the engine's clock outside of any call, for code that waits for something else. It is cut off while it waits.
+ * - what it computed, as `thread-time.ts` charges it. Such code cannot be interrupted, only refused when it ends.
+ * - what it waited for something other than a call, on the engine's clock. It is cut off while it waits. Looked at every
+ *   `TICK_MS`, and no look charges more than that: one that comes late was held up by others, or by the whole process.
  */
 import type { Clock } from '@mission-control/shared/clock'
 import { FunctionError } from '../errors.ts'
@@ -19,66 +18,56 @@ export interface TransactionLimits {
 export type UserTime = ReturnType<ReturnType<typeof createUserTimes>>
 
 const SYSTEM_MS = 15_000
-const SHORTEST_LOOK_MS = 20 // while a call is in flight the time left stands still: do not spin on it
+const TICK_MS = 50
 
-/** One per engine. Returns a function that starts the clock of one execution; `parent` is the execution that called it. */
-export function createUserTimes(clock: Clock, limits: TransactionLimits, processorMs: () => number = threadProcessorMs) {
-  const { transactionMs, systemMs = SYSTEM_MS } = limits
-  let handedOverAt = processorMs()
-  /** What ran since control was last handed over; hands it over now. */
-  function elapsed(): number {
-    const now = processorMs()
-    const ms = now - handedOverAt
-    handedOverAt = now
-    return ms
-  }
-
-  return function start(parent: { charge(): void } | null) {
+/** One per engine. Returns a function that starts the times of one execution; `nested`: in its caller's transaction. */
+export function createUserTimes(clock: Clock, { transactionMs, systemMs = SYSTEM_MS }: TransactionLimits) {
+  return function start(nested: boolean) {
     let computedMs = 0
-    let outsideMs = 0
+    let longestMs = 0
+    let waitedMs = 0
     let insideMs = 0
     let callsInFlight = 0
     let since = clock.monotonic()
-    if (parent) parent.charge()
-    else elapsed()
 
-    const charge = (): void => void (computedMs += elapsed())
-    function turn(): void {
+    function turn(mostMs = TICK_MS): void {
       const now = clock.monotonic()
-      if (callsInFlight > 0) insideMs += now - since
-      else outsideMs += now - since
+      const ms = Math.min(now - since, mostMs)
+      if (callsInFlight > 0) insideMs += ms
+      else waitedMs += ms
       since = now
     }
     function overrun(): FunctionError | null {
       turn()
       if (computedMs >= transactionMs) return timeout(transactionMs)
-      if (!parent && insideMs >= systemMs)
+      if (!nested && insideMs >= systemMs)
         return new FunctionError('Your request timed out performing too many system operations.')
       return null
     }
 
     return {
-      charge,
+      /** It has computed for so long, without a pause. */
+      charge(ms: number): void {
+        computedMs += ms
+        longestMs = Math.max(longestMs, ms)
+      },
+      /** What it computed at most without letting anyone else run, milliseconds. */
+      longest: () => longestMs,
       /** A call enters the engine. */
       enter(): void {
-        charge()
         turn()
         callsInFlight++
       },
-      /** The engine did its part at once and gave the caller a promise: what runs now is the caller's code again. */
-      returned(): void {
-        elapsed()
-      },
-      /** The call's promise settles. `waited`: for something outside this thread, so that others ran meanwhile. */
-      leave(waited: boolean): void {
-        if (waited) elapsed()
-        else charge()
+      /** The engine did its part at once, and nobody else ran: all of that counts. */
+      worked: () => turn(Infinity),
+      /** The call has its answer. */
+      leave(): void {
         turn()
         callsInFlight--
       },
       /**
-       * Why the execution must not be allowed to go on or to commit; null when all is well. Time outside of calls is none: one
-       * that has ended waits no more, and its process may have stood still.
+       * Why the execution must not be allowed to go on or to commit; null when all is well. What it waited is no reason: one
+       * that has ended waits no more.
        */
       overrun,
       /** Settles with `running`, or rejects when its time is up. The caller must then take the execution's calls away from it. */
@@ -88,13 +77,14 @@ export function createUserTimes(clock: Clock, limits: TransactionLimits, process
           for (;;) {
             const error = overrun()
             if (error) throw error
-            if (outsideMs >= transactionMs) throw timeout(transactionMs)
-            const left = Math.max(transactionMs - outsideMs, callsInFlight > 0 ? SHORTEST_LOOK_MS : 0)
-            const cancelled = await clock.sleep(parent ? left : Math.min(left, systemMs - insideMs), timer.signal).then(
+            if (waitedMs >= transactionMs) throw timeout(transactionMs)
+            // While a call is in flight the time left stands still: do not spin on it.
+            const ms = callsInFlight > 0 ? TICK_MS : Math.min(TICK_MS, transactionMs - waitedMs)
+            const finished = await clock.sleep(ms, timer.signal).then(
               () => false,
-              () => true, // the handler finished first
+              () => true,
             )
-            if (cancelled) return running
+            if (finished) return running
           }
         }
         try {
@@ -110,9 +100,4 @@ export function createUserTimes(clock: Clock, limits: TransactionLimits, process
 export function timeout(limitMs: number): FunctionError {
   const text = limitMs < 1_000 ? `${limitMs}ms` : `${limitMs / 1_000}s`
   return new FunctionError(`Function execution timed out (maximum duration: ${text})`)
-}
-
-function threadProcessorMs(): number {
-  const { user, system } = process.threadCpuUsage()
-  return (user + system) / 1_000
 }

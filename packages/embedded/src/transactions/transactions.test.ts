@@ -290,42 +290,42 @@ describe('the writer', () => {
 
 describe('cut off and refused', () => {
   it('a nested mutation that never ends takes its caller with it, and the next one is not disturbed', async () => {
-    const { clock, advance, sleepers } = createTestClock()
+    const { clock, pass, sleepers } = createTestClock()
     const backend = await inMemory({ functions, clock, autoSchedule: false })
     const refused = expect(backend.mutation('m:hangsInChild', {})).rejects.toThrow('timed out')
     await vi.waitFor(() => expect(sleepers()).toBe(2))
-    await advance(1_000)
+    await pass(1_000)
     await refused
     expect(await backend.mutation('m:keepsWhatSucceeded', {})).toContain('child 1 failed')
     expect(await backend.query('m:values', {})).toEqual([0, 2, 2.5])
   })
 
   it("a nested mutation that goes on after it was cut off leaves the next one's savepoint alone", async () => {
-    const { clock, advance, sleepers } = createTestClock()
+    const { clock, pass, sleepers } = createTestClock()
     const backend = await inMemory({ functions, clock, autoSchedule: false })
     const refused = expect(backend.mutation('m:pausesInChild', { k: 0 })).rejects.toThrow('timed out')
     await vi.waitFor(() => expect(sleepers()).toBe(2))
-    await advance(1_000)
+    await pass(1_000)
     await refused
     const next = backend.mutation('m:pausesInChild', { k: 1 })
     await vi.waitFor(() => expect(sleepers()).toBe(2)) // it holds its savepoint now
     pauses[0]!.resolve()
-    await advance(1)
+    await pass(1)
     pauses[1]!.resolve()
     await next
     expect(await backend.query('m:values', {})).toEqual([1])
   })
 
   it('a mutation that never ends is cut at its deadline and the next one runs', async () => {
-    const { clock, advance, sleepers } = createTestClock()
+    const { clock, pass, sleepers } = createTestClock()
     const backend = await inMemory({ functions, clock, autoSchedule: false })
     const hanging = backend.mutation('m:hangs', {})
     const refused = expect(hanging).rejects.toThrow('timed out (maximum duration: 1s)')
     const next = backend.mutation('m:insert', { k: 2 })
     await vi.waitFor(() => expect(sleepers()).toBe(1))
-    await advance(999)
+    await pass(999)
     expect(sleepers()).toBe(1)
-    await advance(1)
+    await pass(1)
     await refused
     await next
     expect(await backend.query('m:values', {})).toEqual([2])
