@@ -51,7 +51,6 @@ export async function registerUpload(
     accountId,
     taskId: task._id,
     messageId: null,
-    documentId: null,
     storageId,
     name: fileName,
     contentType: file.contentType?.slice(0, LIMITS.nameChars) ?? null,
@@ -106,11 +105,11 @@ export async function takeUploads(
   )
 }
 
-/** @throws NOT_FOUND (also for somebody else's) | CONFLICT (part of a message or document already) */
+/** @throws NOT_FOUND (also for somebody else's) | CONFLICT (part of a message already) */
 async function getUpload(ctx: MutationCtx, accountId: Id<'accounts'>, actor: Actor, id: Id<'attachments'>): Promise<Attachment> {
   const row = await getOwned(ctx, accountId, 'attachments', id)
   if (!isOwnUpload(row, actor)) refuse('NOT_FOUND', 'No such upload of yours.')
-  if (row.bound) refuse('CONFLICT', `"${row.name}" is part of a message or document already.`)
+  if (row.bound) refuse('CONFLICT', `"${row.name}" is part of a message already.`)
   return row
 }
 

@@ -159,7 +159,7 @@ const invitations: Step = async (ctx, { _id: accountId }, at, limit) => {
   return deleted
 }
 
-/** Files that never became part of a message or document. */
+/** Files that never became part of a message. */
 const attachments: Step = async (ctx, { _id: accountId }, at, limit) => {
   const old = await ctx.db
     .query('attachments')

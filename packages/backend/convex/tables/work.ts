@@ -148,12 +148,11 @@ export const workTables = {
     .index('by_account_key', ['accountId', 'key'])
     .searchIndex('search_content', { searchField: 'content', filterFields: ['accountId', 'taskId'] }),
 
-  /** Uploaded files. One that belongs to no message and no document a day after its upload is removed. */
+  /** Uploaded files. One that belongs to no message a day after its upload is removed. */
   attachments: defineTable({
     accountId: v.id('accounts'),
     taskId: nullable(v.id('tasks')),
     messageId: nullable(v.id('messages')),
-    documentId: nullable(v.id('documents')),
     storageId: v.id('_storage'),
     name: v.string(),
     contentType: nullable(v.string()),
