@@ -181,14 +181,14 @@ const statesOf = (accountId: Id<'accounts'>) =>
   })
 
 /** 64 agents at work: one is really claimed, the others are copies of all its rows. */
-async function claimCopies(accountId: Id<'accounts'>): Promise<void> {
+async function claimCopies(accountId: Id<'accounts'>, prefix = 'copy'): Promise<void> {
   const { ada } = world
-  const taskId = await ada.mutation(api.tasks.create, { accountId, title: 'Busy' })
+  const taskId = await ada.mutation(api.tasks.create, { accountId, title: prefix })
   await ada.mutation(api.messages.post, { accountId, taskId, content: '@engineer go' })
   await backend.run(async (ctx) => {
     const item = await ctx.db
       .query('deliveries')
-      .withIndex('by_account_state_due', (q) => q.eq('accountId', accountId))
+      .withIndex('by_account_task', (q) => q.eq('accountId', accountId).eq('taskId', taskId))
       .first()
     const runtime = await ctx.db
       .query('runtimes')
@@ -200,7 +200,7 @@ async function claimCopies(accountId: Id<'accounts'>): Promise<void> {
     const [agent, lane] = [await ctx.db.get(item.agentId), await ctx.db.get(item.laneId)]
     if (!agent || !lane) throw new Error('The item has no agent or lane.')
     for (let n = 1; n < 64; n++) {
-      const agentId = await ctx.db.insert('agents', { ...bare(agent), slug: `copy-${n}` })
+      const agentId = await ctx.db.insert('agents', { ...bare(agent), slug: `${prefix}-${n}` })
       const laneId = await ctx.db.insert('lanes', { ...bare(lane), agentId })
       const id = await ctx.db.insert('deliveries', { ...bare(item), ...claimed, agentId, laneId })
       await ctx.db.patch(laneId, { activeId: id, tailId: id })
@@ -215,3 +215,22 @@ function bare<T extends { _id: unknown; _creationTime: number }>({
 }: T): Omit<T, '_id' | '_creationTime'> {
   return row
 }
+
+it('checks in with as many turns as a runtime may hold, all past their deadline and their last attempt', TIMEOUT, async () => {
+  for (let n = 0; n < 8; n++) await claimCopies(world.accountId, `batch-${n}`)
+  const held = await backend.run(async (ctx) => {
+    const rows = ctx.db
+      .query('deliveries')
+      .withIndex('by_account_state_due', (q) => q.eq('accountId', world.accountId).eq('state', 'claimed'))
+    const found = await rows.take(LIMITS.heldItems)
+    for (const { _id } of found) await ctx.db.patch(_id, { dueAt: Date.now() - 1 })
+    return found.map(({ _id, fence }) => ({ id: _id, fence }))
+  })
+  expect(held).toHaveLength(LIMITS.heldItems)
+  const answer = await world.checkIn(held)
+  // All must be aborted at once; they are taken back 64 at a time.
+  expect(answer).toMatchObject({ superseded: false, stop: held.map(({ id }) => id) })
+  expect((await statesOf(world.accountId)).sort()).toEqual(['claimed:448', 'dead:64'])
+  for (let n = 1; n < 8; n++) await world.checkIn([])
+  expect((await statesOf(world.accountId)).sort()).toEqual(['claimed:12', 'dead:500'])
+})

@@ -16,7 +16,7 @@ import type { Item } from './lanes.js'
 import { notifyManagers } from './notices.js'
 import { getSignals } from './signals.js'
 
-/** Claimed rows looked at in one transaction; more than a runtime ever holds. What is beyond waits for the next check-in. */
+/** Claims taken back in one transaction; more than most runtimes ever hold. What is beyond waits for the next check-in. */
 const CLAIMED_ROWS = 64
 
 /** Reasons of a degraded runtime that are kept; each is one line on its page. */
@@ -132,12 +132,14 @@ export async function renew(ctx: MutationCtx, runtime: Doc<'runtimes'>, presence
     if (item?.state === 'claimed') claimed.push(item)
   }
   const keep = new Set<string>()
+  let left = CLAIMED_ROWS
   for (const item of claimed) {
     const fence = fences.get(item._id)
     const mine = fence === item.fence
     const event = reclaim(item, runtime.epoch, mine)
-    if (event) await applyEvent(ctx, item, event)
-    else if (mine ? item.stopAt === null : isOutdated(fence, item)) keep.add(item._id)
+    if (event) {
+      if (left-- > 0) await applyEvent(ctx, item, event)
+    } else if (mine ? item.stopAt === null : isOutdated(fence, item)) keep.add(item._id)
   }
   return held.map(({ id }) => id).filter((id) => !keep.has(id))
 }
