@@ -3,9 +3,10 @@ import { paginationOptsValidator, paginationResultValidator } from 'convex/serve
 import type { Infer } from 'convex/values'
 import { v } from 'convex/values'
 import { LIMITS } from '@mission-control/shared/limits'
-import type { Doc } from './_generated/dataModel.js'
+import type { Doc, Id } from './_generated/dataModel.js'
 import { internalQuery, memberMutation, memberQuery } from './lib/functions.js'
 import { requireMember } from './lib/guards.js'
+import { refuseOtherIds as refuseIds } from './lib/ids.js'
 import { getOwned } from './lib/owned.js'
 import { pageWithin } from './lib/paging.js'
 import { checkText } from './lib/text.js'
@@ -30,11 +31,21 @@ const toMember = ({ _id: id, _creationTime: joinedAt, userId, name, email, role 
 
 /** The guard of actions, which have no database of their own. The identity comes with the action's request. */
 export const authorize = internalQuery({
-  args: { accountId: v.id('accounts'), atLeast: vMemberRole },
-  returns: v.object({ userId: v.string() }),
-  handler: async (ctx, { accountId, atLeast }): Promise<{ userId: string }> => {
-    const { userId } = await requireMember(ctx, accountId, atLeast)
-    return { userId }
+  args: { accountId: v.string(), atLeast: vMemberRole },
+  returns: v.object({ accountId: v.id('accounts'), userId: v.string() }),
+  handler: async (ctx, { accountId: given, atLeast }): Promise<{ accountId: Id<'accounts'>; userId: string }> => {
+    const { accountId, userId } = await requireMember(ctx, given as Id<'accounts'>, atLeast)
+    return { accountId, userId }
+  },
+})
+
+/** What queries and mutations ask by themselves, for actions: are these ids of their tables? */
+export const refuseOtherIds = internalQuery({
+  args: { ids: v.array(v.object({ name: v.string(), table: v.string(), id: v.string() })) },
+  returns: v.null(),
+  handler: async (ctx, { ids }): Promise<null> => {
+    refuseIds(ctx, ids)
+    return null
   },
 })
 

@@ -22,6 +22,7 @@ import type * as lib_clock from "../lib/clock.js";
 import type * as lib_errors from "../lib/errors.js";
 import type * as lib_functions from "../lib/functions.js";
 import type * as lib_guards from "../lib/guards.js";
+import type * as lib_ids from "../lib/ids.js";
 import type * as lib_localDays from "../lib/localDays.js";
 import type * as lib_owned from "../lib/owned.js";
 import type * as lib_paging from "../lib/paging.js";
@@ -159,6 +160,7 @@ declare const fullApi: ApiFromModules<{
   "lib/errors": typeof lib_errors;
   "lib/functions": typeof lib_functions;
   "lib/guards": typeof lib_guards;
+  "lib/ids": typeof lib_ids;
   "lib/localDays": typeof lib_localDays;
   "lib/owned": typeof lib_owned;
   "lib/paging": typeof lib_paging;

@@ -15,6 +15,8 @@ interface Registered {
   isAction?: boolean
   isHttp?: boolean
   exportArgs(): string
+  /** With its ids as such, where they are registered as texts (lib/ids.ts). */
+  declaredArgs?: () => string
   exportReturns(): string
 }
 
@@ -22,7 +24,7 @@ export function publicFunctions(functions: Functions): PublicFunction[] {
   return registered(functions).flatMap(({ path, fn }) => {
     if (!fn.isPublic) return []
     const kind = fn.isQuery ? 'query' : fn.isMutation ? 'mutation' : 'action'
-    return [{ path, kind, args: JSON.parse(fn.exportArgs()) as ValidatorJson } as const]
+    return [{ path, kind, args: JSON.parse((fn.declaredArgs ?? fn.exportArgs)()) as ValidatorJson } as const]
   })
 }
 
