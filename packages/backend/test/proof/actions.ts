@@ -9,7 +9,7 @@ export const MOVES = ['inbox', 'assigned', 'in_progress', 'review', 'done', 'blo
 /** From within a backoff to beyond a turn's hard deadline, in ms. */
 export const PAUSES = [1, 2_500, 12_000, 50_000, 200_000, 1_000_000] as const
 
-export type Action = { readonly defer: boolean } & Deed
+export type Action = { readonly defer: boolean } & (Deed | Race)
 type N = number
 export type Deed =
   | { readonly do: 'post'; readonly who: N; readonly task: N; readonly mention: N; readonly key: boolean }
@@ -41,6 +41,15 @@ export type Deed =
   | { readonly do: 'read'; readonly who: N; readonly all: boolean }
   | { readonly do: 'wait'; readonly ms: N }
 
+/** Deeds that meet too seldom by chance: in forty histories one update was at work when somebody wrote. */
+export type Race =
+  /** Somebody stops the task that an agent is at work on. Its answer comes all the same, now or later. */
+  | { readonly do: 'stopAtWork'; readonly item: N; readonly button: boolean; readonly settle: boolean }
+  /** A claim is lost and its item claimed again; then the first owner calls. */
+  | { readonly do: 'takeOver'; readonly item: N; readonly how: 'orphan' | 'lapse'; readonly call: N }
+  /** Somebody writes while an agent reads what was written before. */
+  | { readonly do: 'writeOn'; readonly task: N; readonly settle: boolean }
+
 const n = fc.nat({ max: 7 })
 /** Mostly the first, so that things meet in one lane. */
 const first = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 4, arbitrary: n })
@@ -49,8 +58,8 @@ const yes = fc.boolean()
 /** True once in five. */
 const rarely = fc.nat({ max: 4 }).map((k) => k === 4)
 const runtime = fc.nat({ max: 3 }).map((k) => (k === 3 ? 1 : 0))
-const deed = <T extends Deed['do']>(name: T, fields: object) =>
-  fc.record({ do: fc.constant(name), ...fields }) as fc.Arbitrary<Deed>
+const deed = <T extends (Deed | Race)['do']>(name: T, fields: object) =>
+  fc.record({ do: fc.constant(name), ...fields }) as fc.Arbitrary<Deed | Race>
 
 const deeds = fc.oneof(
   { weight: 16, arbitrary: deed('post', { who: n, task: first, mention, key: rarely }) },
@@ -59,6 +68,9 @@ const deeds = fc.oneof(
   { weight: 7, arbitrary: deed('fail', { runtime, item: n, kind: n, ended: yes }) },
   { weight: 3, arbitrary: deed('release', { runtime, item: n, ended: yes }) },
   { weight: 6, arbitrary: deed('interrupt', { runtime, item: n }) },
+  { weight: 3, arbitrary: deed('stopAtWork', { item: n, button: yes, settle: yes }) },
+  { weight: 3, arbitrary: deed('takeOver', { item: n, how: fc.constantFrom('orphan', 'orphan', 'lapse'), call: n }) },
+  { weight: 3, arbitrary: deed('writeOn', { task: first, settle: yes }) },
   { weight: 6, arbitrary: deed('stale', { past: fc.nat({ max: 20 }), call: n }) },
   { weight: 7, arbitrary: deed('wait', { ms: fc.nat({ max: 5 }) }) },
   { weight: 4, arbitrary: deed('checkIn', { runtime, forget: fc.nat({ max: 3 }) }) },

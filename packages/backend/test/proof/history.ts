@@ -4,9 +4,19 @@ import { isDeepStrictEqual } from 'node:util'
 import { api, internal } from '../../convex/_generated/api.js'
 import type { Backend } from '../harness/backend.ts'
 import type { Action } from './actions.ts'
-import { checkHolds, checkLanes, checkNothingLost, checkReplies, checkStep, checkSums, isOpen } from './invariants.ts'
+import {
+  checkClaims,
+  checkHolds,
+  checkLanes,
+  checkNothingLost,
+  checkReplies,
+  checkStep,
+  checkSums,
+  isOpen,
+} from './invariants.ts'
 import type { QueueRows } from './rows.ts'
 import { allRows, queueRows } from './rows.ts'
+import { performAny } from './races.ts'
 import type { Simulation } from './simulation.ts'
 import { newSimulation, perform } from './simulation.ts'
 
@@ -21,7 +31,7 @@ export async function runHistory(backend: Backend, actions: readonly Action[]): 
   let before = await queueRows(backend)
   for (const action of actions) {
     sim.step++
-    await perform(sim, action)
+    await performAny(sim, action)
     if (!action.defer) await backend.finishScheduled()
     before = await checkAfter(sim, before, action)
   }
@@ -29,10 +39,11 @@ export async function runHistory(backend: Backend, actions: readonly Action[]): 
   await rest(sim, before)
 }
 
-async function checkAfter(sim: Simulation, before: QueueRows, { defer }: { defer: boolean }): Promise<QueueRows> {
+async function checkAfter(sim: Simulation, before: QueueRows, { do: done, defer }: Action): Promise<QueueRows> {
   const now = await queueRows(sim.backend)
   checkLanes(now)
-  checkStep(before, now, sim.ledger.redriven)
+  checkStep(before, now, sim.ledger.redriven, done === 'takeOver' ? 2 : 1)
+  checkClaims(now, sim.ledger)
   if (defer) return now
   checkHolds(now)
   if (sim.step % SUMS_EVERY === 0) await checkAll(sim)
@@ -103,6 +114,7 @@ async function rest(sim: Simulation, before: QueueRows): Promise<void> {
     const now = await queueRows(backend)
     checkLanes(now)
     checkStep(last, now, sim.ledger.redriven)
+    checkClaims(now, sim.ledger)
     last = now
   }
   if (poison) {

@@ -41,19 +41,38 @@ export function checkLanes(now: QueueRows): void {
   }
 }
 
-/** What one step may do to an item: the fence and the turn only grow, and only a redrive opens what has ended. */
-export function checkStep(before: QueueRows, now: QueueRows, redriven: ReadonlySet<string>): void {
+/**
+ * What one step may do to an item: the fence and the turn only grow, and only a redrive opens what has ended.
+ * @param claims of one item that the step may have made
+ */
+export function checkStep(before: QueueRows, now: QueueRows, redriven: ReadonlySet<string>, claims = 1): void {
   const after = new Map(now.deliveries.map((item) => [item._id, item]))
   for (const old of before.deliveries) {
     const item = after.get(old._id)
     assert.ok(item, `an item vanished: ${say(old)}`)
     assert.ok(item.fence >= old.fence, `I3: the fence fell: ${say(item)}`)
+    if (old.fence > 0)
+      assert.equal(item.committedAt, old.committedAt, `it was claimed before and took over a message: ${say(item)}`)
     assert.ok(item.turn >= old.turn && item.seq >= old.seq, `turn or number fell: ${say(item)}`)
-    if (item.fence > old.fence + 1) assert.fail(`two claims in one step: ${say(item)}`)
-    if (item.fence > old.fence) assert.ok(item.attempts <= old.attempts + 1, `attempts jumped: ${say(item)}`)
+    if (item.fence > old.fence + claims) assert.fail(`too many claims in one step: ${say(item)}`)
+    if (item.fence > old.fence) assert.ok(item.attempts <= old.attempts + claims, `attempts jumped: ${say(item)}`)
     if (!ENDED.includes(old.state)) continue
     if (old.state === 'dead' && redriven.has(old._id)) continue
     assert.deepEqual({ ...item }, { ...old }, 'I5: an ended item changed')
+  }
+}
+
+/** What holds for claims: a stopped one is never answered, and none is about another message than the one its runtime was shown. */
+export function checkClaims({ deliveries }: QueueRows, ledger: Ledger): void {
+  for (const item of deliveries) {
+    const key = claimKey(item._id, item.fence)
+    if (ledger.stopped.has(key)) {
+      if (item.state === 'claimed') assert.ok(item.stopAt !== null, `its task was stopped, and it is not: ${say(item)}`)
+      else assert.ok(item.state === 'skipped' && item.replyId === null, `stopped and answered all the same: ${say(item)}`)
+    }
+    const about = ledger.shown.get(key)?.about ?? null
+    if (about === null || (item.state !== 'claimed' && item.state !== 'delivered')) continue
+    assert.equal(item.messageId, about, `it is about another message than its turn was shown: ${say(item)}`)
   }
 }
 

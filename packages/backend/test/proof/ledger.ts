@@ -14,6 +14,8 @@ export interface Expected {
 export interface Shown {
   readonly laneKey: string
   readonly messageIds: ReadonlySet<string>
+  /** The message the claim is about, if it is about one. */
+  readonly about: string | null
 }
 
 export const laneKey = (agentId: string, taskId: string | null): string => `${agentId}|${taskId ?? ''}`
@@ -34,6 +36,8 @@ export interface Ledger {
   /** Newest step with a /stop, by task. */
   readonly stops: Map<string, number>
   readonly redriven: Set<string>
+  /** By `claimKey`: claims whose task was stopped while they stood. None of them may be answered. */
+  readonly stopped: Set<string>
 }
 
 export const newLedger = (): Ledger => ({
@@ -45,6 +49,7 @@ export const newLedger = (): Ledger => ({
   toldAll: new Set(),
   stops: new Map(),
   redriven: new Set(),
+  stopped: new Set(),
 })
 
 export function count(ledger: Ledger, type: string, agentId: string, taskId: string): void {

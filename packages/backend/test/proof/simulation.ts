@@ -12,7 +12,7 @@ import type { Ledger } from './ledger.ts'
 import { claimKey, count, laneKey, newLedger } from './ledger.ts'
 import { allRows, queueRows } from './rows.ts'
 
-interface Held {
+export interface Held {
   readonly id: string
   readonly fence: number
 }
@@ -58,7 +58,7 @@ async function accepted<T>(calling: Promise<T>): Promise<T | null> {
   }
 }
 
-const pick = <T>(all: readonly T[], at: number): T | undefined => all[at % Math.max(1, all.length)]
+export const pick = <T>(all: readonly T[], at: number): T | undefined => all[at % Math.max(1, all.length)]
 const caller = ({ backend }: Simulation, who: number) => backend.as(USERS[who % USERS.length] ?? 'Ada')
 
 export async function perform(sim: Simulation, deed: Deed): Promise<void> {
@@ -130,7 +130,10 @@ export async function perform(sim: Simulation, deed: Deed): Promise<void> {
       const stopping = deed.button
         ? ada.mutation(api.deliveries.stop, args)
         : ada.mutation(api.messages.post, { ...args, content: ' /STOP ' })
-      if ((await accepted<unknown>(stopping.then(() => true))) !== null) ledger.stops.set(task._id, sim.step)
+      if ((await accepted<unknown>(stopping.then(() => true))) === null) return
+      ledger.stops.set(task._id, sim.step)
+      for (const { _id, taskId, state, fence } of rows.deliveries)
+        if (taskId === task._id && state === 'claimed') ledger.stopped.add(claimKey(_id, fence))
       return
     }
     case 'pause':
@@ -254,7 +257,7 @@ export async function perform(sim: Simulation, deed: Deed): Promise<void> {
   }
 }
 
-const tasksOf = (backend: Backend): Promise<Doc<'tasks'>[]> => backend.run((ctx) => ctx.db.query('tasks').collect())
+export const tasksOf = (backend: Backend): Promise<Doc<'tasks'>[]> => backend.run((ctx) => ctx.db.query('tasks').collect())
 const messagesOf = (backend: Backend): Promise<Doc<'messages'>[]> => backend.run((ctx) => ctx.db.query('messages').collect())
 
 async function post(sim: Simulation, who: number, task: Doc<'tasks'>, content: string, twice: boolean): Promise<void> {
@@ -312,7 +315,8 @@ type Claimed = Awaited<ReturnType<World['claim']>>['items'][number]
 function noteShown({ ledger }: Simulation, { id, fence, agent, type, context }: Claimed): void {
   const messageIds = new Set([context.message, ...context.thread].flatMap((message) => (message ? [message.id] : [])))
   if (type === 'mention') assert.ok(context.message, 'a mention without its message')
-  ledger.shown.set(claimKey(id, fence), { laneKey: laneKey(agent.id, context.task?.id ?? null), messageIds })
+  const about = context.message?.id ?? null
+  ledger.shown.set(claimKey(id, fence), { laneKey: laneKey(agent.id, context.task?.id ?? null), messageIds, about })
 }
 
 async function settle(sim: Simulation, held: Held, { reply, twice }: { reply: boolean; twice: boolean }): Promise<void> {
@@ -378,25 +382,43 @@ async function checkIn(sim: Simulation, runtime: Runtime, forget: number): Promi
 
 /** A call that comes late, or twice. What it may still do, it does by the fence. */
 async function replay(sim: Simulation, deed: Extract<Deed, { do: 'stale' }>): Promise<void> {
-  const { world, backend, ledger } = sim
   // Best one whose item has been claimed again since.
-  const { deliveries } = await queueRows(backend)
+  const { deliveries } = await queueRows(sim.backend)
   const again = sim.past.filter(({ id, fence }) =>
     deliveries.some((one) => one._id === id && one.state === 'claimed' && one.fence !== fence),
   )
   const held = pick(again.length > 0 ? again : sim.past, deed.past)
-  if (!held) return
+  if (held) await callAsOwner(sim, held, deed.call)
+}
+
+/** One call in the name of a claim. Unless it is the newest, it is refused as stale or answered as before, and changes nothing. */
+export async function callAsOwner(sim: Simulation, held: Held, which: number): Promise<void> {
+  const { world, backend, ledger } = sim
   const item = await backend.run((ctx) => ctx.db.get(held.id as Id<'deliveries'>))
   const current = item?.state === 'claimed' && item.fence === held.fence
   const text = `reply ${++sim.texts}`
+  const before = current ? null : await allRows(backend)
+  const unlessCurrent = async <T>(calling: Promise<T>): Promise<T | null> => {
+    const outcome = await calling.then(
+      (value) => ({ value, error: null }),
+      (error: unknown) => ({ value: null, error }),
+    )
+    if (outcome.error !== null) {
+      const code = errorCode(outcome.error)
+      if (code === null) throw outcome.error as Error
+      if (!current) assert.equal(code, 'STALE_FENCE', 'a call under a stale fence is refused for another reason')
+    }
+    if (before) assert.deepEqual(await allRows(backend), before, `a call under the stale fence ${held.fence} changed something`)
+    return outcome.value
+  }
   const refusedUnlessCurrent = async (calling: Promise<unknown>) => {
-    const result = await accepted(calling.then((value) => ({ value })))
+    const result = await unlessCurrent(calling.then((value) => ({ value })))
     assert.ok(result === null || current, `accepted under the stale fence ${held.fence}: ${JSON.stringify(item)}`)
     return result
   }
-  switch (deed.call % 4) {
+  switch (which % 4) {
     case 0: {
-      const result = await accepted(world.settle(held, text))
+      const result = await unlessCurrent(world.settle(held, text))
       assert.ok(
         result === null || current || result.replayed,
         `settled under the stale fence ${held.fence}: ${JSON.stringify(item)}`,
