@@ -268,6 +268,23 @@ onEachEngine('a status change', (open) => {
     expect((await told(world))['qa']).toEqual(['status_change'])
     expect((await world.claimOne()).context.body).toBe('The task moved from in_progress to review.')
   })
+
+  it('to review goes to all who may review, also to more than are told at once', async () => {
+    const backend = await open()
+    const world = await createWorld(backend)
+    const { ada, accountId } = world
+    await ada.mutation(api.accounts.setPermissionDefaults, { accountId, permissionDefaults: { canReview: true } })
+    for (let n = 0; n < LIMITS.fanOutStep; n++)
+      await ada.mutation(api.agents.create, { accountId, slug: `r${n}-x`, name: `R${n}` })
+    await assign(world, world.engineer)
+    await world.settle(await world.claimOne(), null)
+    await move(world, 'in_progress')
+    await world.settle(await world.claimOne(), null)
+    await move(world, 'review')
+    await backend.finishScheduled()
+    const reviewers = (await world.deliveries()).filter(({ type, state }) => type === 'status_change' && state === 'ready')
+    expect(new Set(reviewers.map(({ agentId }) => agentId)).size).toBe(LIMITS.fanOutStep + 2)
+  })
 })
 
 onEachEngine('a request between agents', (open) => {

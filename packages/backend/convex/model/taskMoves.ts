@@ -105,11 +105,11 @@ function assignedAgents(ctx: MutationCtx, rows: readonly Doc<'assignments'>[]): 
   return ids.filter((id) => id !== null)
 }
 
-/** Agents that may review. More than a page of reviewers would be a mistake of configuration, not a crowd to wake. */
+/** Agents that may review; many are told in steps. */
 async function reviewers(ctx: MutationCtx, accountId: Id<'accounts'>): Promise<Id<'agents'>[]> {
   const agents = await ctx.db
     .query('agents')
     .withIndex('by_account_reviewer', (q) => q.eq('accountId', accountId).eq('permissions.canReview', true))
-    .take(LIMITS.fanOutStep)
+    .take(LIMITS.agentsPerAccountMax)
   return agents.map((agent) => agent._id)
 }
