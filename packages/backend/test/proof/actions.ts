@@ -47,8 +47,8 @@ export type Race =
   | { readonly do: 'stopAtWork'; readonly item: N; readonly button: boolean; readonly settle: boolean }
   /** A claim is lost and its item claimed again; then the first owner calls. */
   | { readonly do: 'takeOver'; readonly item: N; readonly how: 'orphan' | 'lapse'; readonly call: N }
-  /** Somebody writes while an agent reads what was written before. */
-  | { readonly do: 'writeOn'; readonly task: N; readonly settle: boolean }
+  /** Somebody writes while an agent reads what was written before, or just after it gave that back. */
+  | { readonly do: 'writeOn'; readonly task: N; readonly settle: boolean; readonly giveBack: boolean }
 
 const n = fc.nat({ max: 7 })
 /** Mostly the first, so that things meet in one lane. */
@@ -70,7 +70,7 @@ const deeds = fc.oneof(
   { weight: 6, arbitrary: deed('interrupt', { runtime, item: n }) },
   { weight: 3, arbitrary: deed('stopAtWork', { item: n, button: yes, settle: yes }) },
   { weight: 3, arbitrary: deed('takeOver', { item: n, how: fc.constantFrom('orphan', 'orphan', 'lapse'), call: n }) },
-  { weight: 3, arbitrary: deed('writeOn', { task: first, settle: yes }) },
+  { weight: 3, arbitrary: deed('writeOn', { task: first, settle: yes, giveBack: yes }) },
   { weight: 6, arbitrary: deed('stale', { past: fc.nat({ max: 20 }), call: n }) },
   { weight: 7, arbitrary: deed('wait', { ms: fc.nat({ max: 5 }) }) },
   { weight: 4, arbitrary: deed('checkIn', { runtime, forget: fc.nat({ max: 3 }) }) },

@@ -1,4 +1,5 @@
 /** Deeds of several steps that bring about what seldom meets by chance: a claim and what happens to it meanwhile. */
+import assert from 'node:assert/strict'
 import { internal } from '../../convex/_generated/api.js'
 import type { Action, Race } from './actions.ts'
 import { PAUSES } from './actions.ts'
@@ -75,8 +76,15 @@ async function writeOn(sim: Simulation, deed: Extract<Race, { do: 'writeOn' }>):
   if (!work) return
   const item = sim.runtimes[work.runtime]?.held.indexOf(work.held) ?? -1
   if (item < 0) return
-  await perform(sim, { do: 'interrupt', runtime: work.runtime, item })
+  await sim.backend.advance(1)
+  if (deed.giveBack) {
+    const task = (await tasksOf(sim.backend)).findIndex(({ _id }) => _id === work.row.taskId)
+    await perform(sim, { do: 'release', runtime: work.runtime, item, ended: false })
+    if (task >= 0) await perform(sim, { do: 'post', who: 1, task, mention: PLAIN, key: false })
+  } else await perform(sim, { do: 'interrupt', runtime: work.runtime, item })
   await sim.backend.finishScheduled()
+  const now = await itemOf(sim, work.held.id)
+  assert.equal(now?.committedAt, work.row.committedAt, 'an update that was claimed before took over a message')
   if (deed.settle) await answer(sim, work)
 }
 
