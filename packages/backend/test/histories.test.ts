@@ -5,8 +5,8 @@ import { openConvexTest } from './harness/convex-test.ts'
 import { buildFunctions } from './harness/embedded.ts'
 import { onEmbedded, proveHistories } from './proof/histories.ts'
 
-/** A new one each day: a failure names it, and `proof/histories.ts --seed` replays it. */
-const SEED = Math.floor(Date.now() / 86_400_000)
+/** The same with every run, so that a red test is the change's doing. `proof/histories.ts --seed` looks further. */
+const SEED = 20_778
 
 describe('random histories', () => {
   let functions: Functions
