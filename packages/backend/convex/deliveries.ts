@@ -5,13 +5,14 @@ import { LIMITS } from '@mission-control/shared/limits'
 import { memberMutation, memberQuery } from './lib/functions.js'
 import { getOwned } from './lib/owned.js'
 import { pageWithin } from './lib/paging.js'
-import { nullable, vDeliveryState, vDeliveryType, vRunOutcome, vUsage } from './lib/validators.js'
+import { nullable, vDeliveryState, vDeliveryType } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { listDead as deadItems, listParts, listRuns } from './model/deadLetters.js'
 import { findRun } from './model/runs.js'
 import { redriveItem } from './model/settle.js'
 import { stopTask } from './model/stop.js'
 import { readThreadState, vThreadState } from './model/threadState.js'
+import { runFields } from './tables/lanes.js'
 
 /** The newest deliveries of a task with the times of their newest attempt, newest first. */
 export const forTask = memberQuery('member')({
@@ -124,22 +125,7 @@ export const redrive = memberMutation('member')({
 /** Attempts, the newest first. */
 export const runs = memberQuery('member')({
   args: { deliveryId: v.id('deliveries'), paginationOpts: paginationOptsValidator },
-  returns: paginationResultValidator(
-    v.object({
-      fence: v.number(),
-      turn: v.number(),
-      outcome: vRunOutcome,
-      reason: nullable(v.string()),
-      reconcile: v.boolean(),
-      claimedAt: v.number(),
-      sentAt: nullable(v.number()),
-      acceptedAt: nullable(v.number()),
-      repliedAt: nullable(v.number()),
-      endedAt: nullable(v.number()),
-      usage: nullable(vUsage),
-      keptParts: v.number(),
-    }),
-  ),
+  returns: paginationResultValidator(v.object(runFields)),
   handler: async (ctx, { deliveryId, paginationOpts }) =>
     await listRuns(ctx, await getOwned(ctx, ctx.accountId, 'deliveries', deliveryId), pageWithin(paginationOpts)),
 })

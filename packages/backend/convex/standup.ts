@@ -9,26 +9,11 @@ import { pageWithin } from './lib/paging.js'
 import { nullable } from './lib/validators.js'
 import { forEachAccount } from './model/audit.js'
 import { latestStandup, standupOf, standups, writeStandup } from './model/standup.js'
-import { vTaskLines } from './tables/work.js'
+import { standupFields } from './tables/work.js'
 
 const vStandup = v.object({
   id: v.id('standups'),
-  /** `YYYY-MM-DD` in `timeZone`. */
-  date: v.string(),
-  timeZone: v.string(),
-  /** The day in ms since the epoch; `until` is the first millisecond after it. */
-  from: v.number(),
-  until: v.number(),
-  done: vTaskLines,
-  inProgress: vTaskLines,
-  blocked: vTaskLines,
-  inReview: vTaskLines,
-  deadLetters: v.number(),
-  turns: v.number(),
-  /** Input and output together. */
-  tokens: v.number(),
-  /** Money in millionths of a US dollar. */
-  microUsd: v.number(),
+  ...standupFields,
   /** When in progress, blocked and in review were like this. */
   writtenAt: v.number(),
 })

@@ -15,6 +15,23 @@ import {
   vVersions,
 } from '../lib/validators.js'
 
+/** What an attempt tells people, stored as it is shown. */
+export const runFields = {
+  fence: v.number(),
+  turn: v.number(),
+  reconcile: v.boolean(),
+  outcome: vRunOutcome,
+  reason: nullable(v.string()),
+  claimedAt: v.number(),
+  sentAt: nullable(v.number()),
+  acceptedAt: nullable(v.number()),
+  repliedAt: nullable(v.number()),
+  endedAt: nullable(v.number()),
+  usage: nullable(vUsage),
+  /** Parts of the whole text kept in `replyParts`, because the thread got only some of it or nothing. */
+  keptParts: v.number(),
+}
+
 export const laneTables = {
   runtimes: defineTable({
     accountId: v.id('accounts'),
@@ -129,23 +146,11 @@ export const laneTables = {
     deliveryId: v.id('deliveries'),
     agentId: v.id('agents'),
     taskId: nullable(v.id('tasks')),
-    fence: v.number(),
     epoch: v.number(),
-    turn: v.number(),
     /** Counted by its claim already, because a cap on turns had to be kept. */
     turnCounted: v.boolean(),
-    reconcile: v.boolean(),
-    outcome: vRunOutcome,
-    reason: nullable(v.string()),
     committedAt: v.number(),
-    claimedAt: v.number(),
-    sentAt: nullable(v.number()),
-    acceptedAt: nullable(v.number()),
-    repliedAt: nullable(v.number()),
-    endedAt: nullable(v.number()),
-    usage: nullable(vUsage),
-    /** Parts of the whole text kept in `replyParts`, because the thread got only some of it or nothing. */
-    keptParts: v.number(),
+    ...runFields,
   }).index('by_delivery', ['accountId', 'deliveryId', 'fence']),
 
   /** The whole text of a reply that was cut or had no thread to go to, in order. A document may hold 1 MiB. */

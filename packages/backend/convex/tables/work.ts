@@ -21,6 +21,26 @@ export const vTaskLines = v.object({
   first: v.array(v.object({ id: v.id('tasks'), title: v.string(), detail: nullable(v.string()) })),
 })
 
+/** What a standup says, stored as it is shown. */
+export const standupFields = {
+  /** `YYYY-MM-DD` in `timeZone`. */
+  date: v.string(),
+  timeZone: v.string(),
+  /** The day in ms since the epoch; `until` is the first millisecond after it. */
+  from: v.number(),
+  until: v.number(),
+  done: vTaskLines,
+  inProgress: vTaskLines,
+  blocked: vTaskLines,
+  inReview: vTaskLines,
+  deadLetters: v.number(),
+  turns: v.number(),
+  /** Input and output together. */
+  tokens: v.number(),
+  /** Money in millionths of a US dollar. */
+  microUsd: v.number(),
+}
+
 export const workTables = {
   agents: defineTable({
     accountId: v.id('accounts'),
@@ -194,19 +214,5 @@ export const workTables = {
     .index('by_account_task', ['accountId', 'taskId']),
 
   /** One row per account and day of its time zone, `YYYY-MM-DD`. */
-  standups: defineTable({
-    accountId: v.id('accounts'),
-    date: v.string(),
-    timeZone: v.string(),
-    from: v.number(),
-    until: v.number(),
-    done: vTaskLines,
-    inProgress: vTaskLines,
-    blocked: vTaskLines,
-    inReview: vTaskLines,
-    deadLetters: v.number(),
-    turns: v.number(),
-    tokens: v.number(),
-    microUsd: v.number(),
-  }).index('by_account_date', ['accountId', 'date']),
+  standups: defineTable({ accountId: v.id('accounts'), ...standupFields }).index('by_account_date', ['accountId', 'date']),
 }
