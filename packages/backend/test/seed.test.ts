@@ -120,6 +120,9 @@ onEachEngine('the demo', (open) => {
     await backend.finishScheduled()
     for (const table of ['deliveries', 'lanes'] as const) expect([table, await countOf(backend, table)]).toEqual([table, 0])
     expect(await countOf(backend, 'notifications')).toBe(told)
+    // An agent without a heartbeat so far would be woken within a minute.
+    const presence = await backend.run(async (ctx) => await ctx.db.query('agentPresence').collect())
+    expect(presence.map(({ lastHeartbeatSlot }) => lastHeartbeatSlot)).toEqual(SEED_AGENTS.map(() => backend.now()))
   })
 
   it('leaves agents alone that have the same slugs: its own get others, and its threads mean those', async () => {

@@ -20,6 +20,7 @@ import type { SeedDocument, SeedFolder } from './seedDocuments.js'
 import { SEED_FOLDERS } from './seedDocuments.js'
 import type { SeedTask } from './seedTasks.js'
 import { SEED_TASKS } from './seedTasks.js'
+import { setPresence } from './presence.js'
 import { bump } from './signals.js'
 import { subscribe } from './subscriptions.js'
 import { moveTask } from './taskMoves.js'
@@ -61,10 +62,11 @@ async function seedAgents(ctx: MutationCtx, account: Doc<'accounts'>, me: Actor)
   for (const { slug: wanted, name, role, icon, permissions, soul, identity, user } of SEED_AGENTS) {
     const slug = await freeSlug(ctx, account._id, wanted)
     const profile = { soul, identity, user }
-    // Once a day: whoever starts a runtime to look at the demo does not want six agents at work on it.
+    // Once a day, and the first not today: whoever starts a runtime to look at the demo does not want six agents at work on it.
     const fields = { slug, name, role, icon, permissions, profile, heartbeatMinutes: LIMITS.heartbeatMinutesMax }
     const agent = await ctx.db.get(await createAgent(ctx, account, me, fields))
     if (!agent) throw new Error('A row just inserted is gone.')
+    await setPresence(ctx, account._id, agent._id, { lastHeartbeatSlot: now() })
     actors.set(wanted, agentActor(agent))
     mentions.set(wanted, `@${slug}`)
     if (wanted === 'lead' && account.leadAgentId === null) {
