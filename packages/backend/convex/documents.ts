@@ -6,8 +6,9 @@ import type { MemberScope } from './lib/functions.js'
 import { internalMutation, memberMutation, memberQuery } from './lib/functions.js'
 import { getOwned } from './lib/owned.js'
 import { nullable, vDocumentType } from './lib/validators.js'
-import type { QueryCtx } from './_generated/server.js'
+import type { MutationCtx, QueryCtx } from './_generated/server.js'
 import { isLive } from './model/accounts.js'
+import type { Actor } from './model/actors.js'
 import { userActor } from './model/actors.js'
 import {
   getVersion as findVersion,
@@ -29,6 +30,7 @@ import {
   restoreDocument,
 } from './model/documentRemoval.js'
 import * as documents from './model/documents.js'
+import { findByKey, scopedKey } from './model/keys.js'
 
 const ofDocument = { documentId: v.id('documents') }
 const vParentId = nullable(v.id('documents'))
@@ -38,7 +40,25 @@ const own = (
   { documentId }: { documentId: Id<'documents'> },
 ): Promise<Doc<'documents'>> => getOwned(ctx, ctx.accountId, 'documents', documentId)
 
-/** A document with its content as version 1. `parentId` is a folder, `null` or nothing the top level. */
+/** Makes what an earlier call with the same key has not made yet. */
+async function createOnce<D extends { key?: string | undefined }>(
+  ctx: MutationCtx & MemberScope,
+  { key, ...document }: D,
+  make: (ctx: MutationCtx, accountId: Id<'accounts'>, actor: Actor, given: Omit<D, 'key'> & Keyed) => Promise<Id<'documents'>>,
+): Promise<Id<'documents'>> {
+  const actor = userActor(ctx.member)
+  const scoped = scopedKey(actor, key)
+  const known = await findByKey(ctx, 'documents', ctx.accountId, scoped)
+  return known?._id ?? (await make(ctx, ctx.accountId, actor, { ...document, key: scoped }))
+}
+interface Keyed {
+  readonly key: string | null
+}
+
+/**
+ * A document with its content as version 1. `parentId` is a folder, `null` or nothing the top level. `key`, as for a folder: a
+ * repeated call with the same key answers with the first call's document and does nothing.
+ */
 export const create = memberMutation('member')({
   args: {
     title: v.string(),
@@ -46,15 +66,16 @@ export const create = memberMutation('member')({
     type: v.optional(vDocumentType),
     parentId: v.optional(vParentId),
     taskId: v.optional(nullable(v.id('tasks'))),
+    key: v.optional(v.string()),
   },
   returns: v.id('documents'),
-  handler: async (ctx, document) => await documents.createDocument(ctx, ctx.accountId, userActor(ctx.member), document),
+  handler: async (ctx, document) => await createOnce(ctx, document, documents.createDocument),
 })
 
 export const createFolder = memberMutation('member')({
-  args: { title: v.string(), parentId: v.optional(vParentId) },
+  args: { title: v.string(), parentId: v.optional(vParentId), key: v.optional(v.string()) },
   returns: v.id('documents'),
-  handler: async (ctx, folder) => await documents.createFolder(ctx, ctx.accountId, userActor(ctx.member), folder),
+  handler: async (ctx, folder) => await createOnce(ctx, folder, documents.createFolder),
 })
 
 /** The next version; with `baseVersion`, only if that is still the newest. Equal content makes none. */

@@ -14,7 +14,7 @@ import { userActor } from './model/actors.js'
 import { takeUploads } from './model/attachments.js'
 import { findCandidates } from './model/candidates.js'
 import { editMessage, removeMessage } from './model/messageChanges.js'
-import { checkKey, findByKey, keyOf } from './model/messageKeys.js'
+import { findByKey, scopedKey } from './model/keys.js'
 import { postMessage } from './model/thread.js'
 
 const vMessage = v.object({
@@ -63,8 +63,8 @@ export const post = memberMutation('member')({
   handler: async (ctx, { taskId, content, attachmentIds = [], key }) => {
     const author = userActor(ctx.member)
     const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
-    const scoped = key === undefined ? null : keyOf(author, checkKey(key))
-    const known = scoped === null ? null : await findByKey(ctx, ctx.accountId, scoped)
+    const scoped = scopedKey(author, key)
+    const known = await findByKey(ctx, 'messages', ctx.accountId, scoped)
     if (known) return known.taskId === task._id ? known._id : refuse('CONFLICT', 'The key was used for another task.')
     checkText('content', content, LIMITS.messageChars, { required: true })
     if (task.status === 'archived') refuse('INVALID', 'The task is archived.')

@@ -9,6 +9,7 @@ import { nullable, vActorType, vParty, vTaskStatus } from './lib/validators.js'
 import { userActor } from './model/actors.js'
 import { assignParties, unassignParty } from './model/assign.js'
 import { readBoard, toCard, vBoard, vCard } from './model/board.js'
+import { findByKey, scopedKey } from './model/keys.js'
 import { DEFAULT_HITS, searchTasks, vTaskHit } from './model/search.js'
 import { listTasks } from './model/taskLists.js'
 import { moveTask } from './model/taskMoves.js'
@@ -52,11 +53,19 @@ const optionalFields = {
   dueAt: v.optional(nullable(v.number())),
 }
 
-/** A new task is in the inbox, or `assigned` if it has assignees; its creator follows it. */
+/**
+ * A new task is in the inbox, or `assigned` if it has assignees; its creator follows it. `key`: a repeated call with the same key
+ * answers with the first call's task and does nothing.
+ */
 export const create = memberMutation('member')({
-  args: { title: v.string(), ...optionalFields, assignees: v.optional(v.array(vParty)) },
+  args: { title: v.string(), ...optionalFields, assignees: v.optional(v.array(vParty)), key: v.optional(v.string()) },
   returns: v.id('tasks'),
-  handler: async (ctx, task) => await createTask(ctx, ctx.accountId, userActor(ctx.member), task),
+  handler: async (ctx, { key, ...task }) => {
+    const actor = userActor(ctx.member)
+    const scoped = scopedKey(actor, key)
+    const known = await findByKey(ctx, 'tasks', ctx.accountId, scoped)
+    return known?._id ?? (await createTask(ctx, ctx.accountId, actor, task, scoped))
+  },
 })
 
 /** Changes what is given and leaves the rest. Archived tasks refuse. */

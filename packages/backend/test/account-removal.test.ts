@@ -215,7 +215,7 @@ onEachEngine('an account that is removed', (open) => {
     expect(await failures(backend)).toEqual([])
     expect(await accountRow(world)).toBeNull()
     expect(await rowsOfAccount(backend, accountId)).toEqual({})
-  }, 30_000)
+  }, 90_000)
 })
 
 describe('at whatever point of a removal', () => {

@@ -264,7 +264,7 @@ onEachEngine('removing and leaving', (open) => {
     const board = await ada.query(api.tasks.list, { accountId, status: 'inbox', paginationOpts: EVERYTHING })
     expect(board.page.every(({ assignees }) => assignees.length === 0)).toBe(true)
     expect(board.page).toHaveLength(121)
-  }, 30_000)
+  }, 90_000)
 
   it('takes away tasks that are together more than one transaction may read', async () => {
     const world = await createWorld(await open())
@@ -277,7 +277,7 @@ onEachEngine('removing and leaving', (open) => {
     await leave(world, 'cy')
     await backend.finishScheduled()
     expect(await rowsNaming(world, 'test|Cy')).toEqual([])
-  }, 30_000)
+  }, 90_000)
 
   it('tells somebody who was removed nothing more', async () => {
     const world = await createWorld(await open())

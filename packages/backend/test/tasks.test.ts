@@ -56,6 +56,47 @@ const labelRows = (world: World, taskId: Id<'tasks'> = world.taskId) =>
     return rows.map(({ label }) => label).sort()
   })
 
+onEachEngine('a create with a key', (open) => {
+  const total = async (world: World) => (await dump(world)).length
+
+  it('makes one task, document or folder, however often it is sent, and tells once', async () => {
+    const world = await createWorld(await open())
+    const { ada, bo, accountId, engineer } = world
+    const task = { accountId, title: 'Once', assignees: [party(engineer)], key: 'form-1' }
+    const document = { accountId, title: 'Once', content: 'text', key: 'form-1' }
+    const sendAll = (who: typeof ada) =>
+      Promise.all([
+        who.mutation(api.tasks.create, task),
+        who.mutation(api.documents.create, document),
+        who.mutation(api.documents.createFolder, { accountId, title: 'Once', key: 'form-2' }),
+      ])
+    const made = await sendAll(ada)
+    await world.backend.finishScheduled()
+    const rows = await total(world)
+    expect(await sendAll(ada)).toEqual(made)
+    await world.backend.finishScheduled()
+    expect(await total(world)).toBe(rows)
+    // Somebody else's key is another one, and so is none at all.
+    const others = await sendAll(bo)
+    const unkeyed = await ada.mutation(api.tasks.create, { accountId, title: 'Once' })
+    expect(new Set([...made, ...others, unkeyed]).size).toBe(7)
+  })
+
+  it('refuses an empty key and one that is too long, and makes nothing', async () => {
+    const world = await createWorld(await open())
+    const { ada, accountId } = world
+    const rows = await total(world)
+    for (const [key, code] of [
+      ['', 'INVALID'],
+      ['k'.repeat(201), 'LIMIT'],
+    ] as const) {
+      expect(await ada.mutation(api.tasks.create, { accountId, title: 'No', key }).catch(errorCode)).toBe(code)
+      expect(await ada.mutation(api.documents.create, { accountId, title: 'No', key }).catch(errorCode)).toBe(code)
+    }
+    expect(await total(world)).toBe(rows)
+  })
+})
+
 onEachEngine('a new task', (open) => {
   it('has everything it is given, in one transaction with its assignees', async () => {
     const world = await createWorld(await open())

@@ -27,6 +27,8 @@ export interface NewDocument {
   readonly parentId?: string | null | undefined
   /** The task it belongs to, if any. */
   readonly taskId?: string | null | undefined
+  /** As keys.ts stores it; whoever passes one has looked for it before. */
+  readonly key?: string | null | undefined
 }
 
 /** What is left out stays as it is: only `taskId: null` takes a document off its task. */
@@ -44,13 +46,13 @@ export async function createDocument(
   ctx: MutationCtx,
   accountId: Id<'accounts'>,
   actor: Actor,
-  { title, content = '', type = 'note', parentId = null, taskId = null }: NewDocument,
+  { title, content = '', type = 'note', parentId = null, taskId = null, key = null }: NewDocument,
 ): Promise<Id<'documents'>> {
   const folder = await getFolder(ctx, accountId, parentId)
   const bytes = contentBytes(content)
   const task = await getTask(ctx, accountId, taskId)
   const row = { accountId, kind: 'file', type, parentId: folder?._id ?? null, taskId: task, version: 1, bytes } as const
-  const documentId = await insert(ctx, actor, title, row)
+  const documentId = await insert(ctx, actor, title, row, key)
   await ctx.db.insert('documentVersions', { ...{ accountId, documentId, version: 1, content, latest: true }, ...author(actor) })
   return documentId
 }
@@ -60,7 +62,7 @@ export async function createFolder(
   ctx: MutationCtx,
   accountId: Id<'accounts'>,
   actor: Actor,
-  { title, parentId = null }: Pick<NewDocument, 'title' | 'parentId'>,
+  { title, parentId = null, key = null }: Pick<NewDocument, 'title' | 'parentId' | 'key'>,
 ): Promise<Id<'documents'>> {
   const folder = await getFolder(ctx, accountId, parentId)
   await refuseTooDeep(ctx, folder)
@@ -73,14 +75,14 @@ export async function createFolder(
     version: 0,
     bytes: 0,
   } as const
-  return await insert(ctx, actor, title, row)
+  return await insert(ctx, actor, title, row, key)
 }
 
 type Placed = Pick<Document, 'accountId' | 'kind' | 'type' | 'parentId' | 'taskId' | 'version' | 'bytes'>
 
-async function insert(ctx: MutationCtx, actor: Actor, given: string, row: Placed): Promise<Id<'documents'>> {
+async function insert(ctx: MutationCtx, actor: Actor, given: string, row: Placed, key: string | null): Promise<Id<'documents'>> {
   const title = checkTitle(given)
-  const rest = { ...author(actor), updatedAt: now(), deletedAt: null }
+  const rest = { ...author(actor), updatedAt: now(), deletedAt: null, ...(key === null ? {} : { key }) }
   const documentId = await ctx.db.insert('documents', { ...row, title, titleKey: nameKey(title), ...rest })
   const { accountId, taskId } = row
   await recordActivity(ctx, accountId, { type: 'document_created', actor, targetId: documentId, targetName: title, taskId })

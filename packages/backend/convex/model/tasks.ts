@@ -35,7 +35,8 @@ export interface NewTask extends TaskChange {
 }
 
 /**
- * A task in the inbox, or `assigned` if it has assignees; its creator follows it. Priority is 3 by default.
+ * A task in the inbox, or `assigned` if it has assignees; its creator follows it. Priority is 3 by default. Whoever passes a key has
+ * looked for it before (keys.ts).
  * @throws LIMIT | INVALID | NOT_FOUND (unknown assignee)
  */
 export async function createTask(
@@ -43,6 +44,7 @@ export async function createTask(
   accountId: Id<'accounts'>,
   actor: Actor,
   given: NewTask,
+  key: string | null = null,
 ): Promise<Id<'tasks'>> {
   const taskId = await ctx.db.insert('tasks', {
     accountId,
@@ -60,6 +62,7 @@ export async function createTask(
     dueAt: CHECKS.dueAt(given.dueAt ?? null),
     rank: rankOf(given.priority ?? 3, now()),
     assignees: [],
+    ...(key === null ? {} : { key }),
   })
   const task = await ctx.db.get(taskId)
   if (!task) throw new Error('A row just inserted is gone.')

@@ -5,7 +5,7 @@ import { refuse } from '../lib/errors.js'
 import { getOwned } from '../lib/owned.js'
 import { checkText } from '../lib/text.js'
 import { agentActor } from '../model/actors.js'
-import { checkKey, findByKey, keyOf } from '../model/messageKeys.js'
+import { findByKey, scopedKey } from '../model/keys.js'
 import { postMessage } from '../model/thread.js'
 
 /** Posts a message in an agent's name. The key makes a repeated call answer with the first call's message. */
@@ -14,8 +14,8 @@ export const createFromAgent = serviceMutation({
   returns: v.object({ messageId: v.string(), created: v.boolean() }),
   handler: async (ctx, { agentId, taskId, content, key }) => {
     const agent = await getOwned(ctx, ctx.accountId, 'agents', agentId)
-    const scoped = keyOf(agentActor(agent), checkKey(key))
-    const known = await findByKey(ctx, ctx.accountId, scoped)
+    const scoped = scopedKey(agentActor(agent), key)
+    const known = await findByKey(ctx, 'messages', ctx.accountId, scoped)
     if (known) return { messageId: known._id, created: false }
     const task = await getOwned(ctx, ctx.accountId, 'tasks', taskId)
     if (task.status === 'archived') refuse('INVALID', 'The task is archived.')

@@ -24,7 +24,10 @@ export const documentTables = {
     updatedAt: v.number(),
     /** Names the removal: no two of an account have the same, and all that went with a folder have the folder's. */
     deletedAt: nullable(v.number()),
+    /** A caller's idempotency key (model/keys.ts). */
+    key: v.optional(v.string()),
   })
+    .index('by_account_key', ['accountId', 'key'])
     .index('by_account_parent', ['accountId', 'deletedAt', 'parentId', 'titleKey'])
     // Folders of a folder, however many documents are beside them.
     .index('by_account_kind_parent', ['accountId', 'deletedAt', 'kind', 'parentId'])

@@ -101,7 +101,10 @@ export const workTables = {
     rank: v.number(),
     /** The same as its `assignments` rows, so that a board reads one row per task. */
     assignees: v.array(vParty),
+    /** A caller's idempotency key (model/keys.ts). */
+    key: v.optional(v.string()),
   })
+    .index('by_account_key', ['accountId', 'key'])
     .index('by_account_status_rank', ['accountId', 'status', 'rank'])
     .index('by_account_status_changed', ['accountId', 'status', 'statusChangedAt'])
     .index('by_account_status_due', ['accountId', 'status', 'dueAt'])
@@ -155,7 +158,7 @@ export const workTables = {
     mentionsAll: v.boolean(),
     /** The delivery this is the reply to. */
     deliveryId: nullable(v.id('deliveries')),
-    /** A caller's idempotency key. */
+    /** A caller's idempotency key (model/keys.ts). */
     key: nullable(v.string()),
     attachments: v.array(vAttachment),
     editedAt: nullable(v.number()),
