@@ -119,6 +119,20 @@ onEachEngine('response_request', (open) => {
     expect(await ask(item, 'And here?', ['qa'], elsewhere)).toMatchObject({ asked: ['@qa'] })
   })
 
+  it('that died is not tried again beside a newer one that is open', async () => {
+    const world = await createWorld(await open())
+    const ask = asking(world)
+    const item = await turnOf(world, world.engineer)
+    await ask(item, 'Is it good?')
+    const dead = await claimedBy(world, 'qa')
+    await world.fail(dead, { class: 'terminal' })
+    const redrive = () => world.backend.mutation(api.service.notifications.redrive, { ...world.service, id: dead.id })
+    await ask(item, 'And now?')
+    expect(await refusal(redrive())).toMatchObject({ code: 'CONFLICT', message: expect.stringContaining('asked again') })
+    await world.settle(await claimedBy(world, 'qa'), 'Yes.')
+    expect(await redrive()).toEqual({ state: 'ready' })
+  })
+
   const end = (how: (world: World, request: Held) => Promise<unknown>) => async (world: World) => {
     await how(world, await claimedBy(world, 'qa'))
   }

@@ -63,7 +63,7 @@ export async function requestResponses(
 
 async function refuseOpen(ctx: MutationCtx, task: Doc<'tasks'>, recipients: readonly Doc<'agents'>[]): Promise<void> {
   for (const agent of recipients) {
-    const open = await openRequest(ctx, agent, task)
+    const open = await openRequest(ctx, { accountId: task.accountId, agentId: agent._id, taskId: task._id })
     if (!open) continue
     const question = open.messageId === null ? open.note : (await ctx.db.get(open.messageId))?.content
     const quoted = cutText(question ?? '', QUOTED_CHARS).replace(/\s+/g, ' ')
@@ -77,16 +77,19 @@ async function refuseOpen(ctx: MutationCtx, task: Doc<'tasks'>, recipients: read
 const OPEN_STATES = DELIVERY_STATES.filter((state) => !(TERMINAL_DELIVERY_STATES as readonly string[]).includes(state))
 
 /** The request to this agent on this task that has not ended, whoever asked. There is one at most. */
-export async function openRequest(ctx: { db: QueryCtx['db'] }, agent: Doc<'agents'>, task: Doc<'tasks'>): Promise<Item | null> {
+export async function openRequest(
+  ctx: { db: QueryCtx['db'] },
+  { accountId, agentId, taskId }: Pick<Item, 'accountId' | 'agentId' | 'taskId'>,
+): Promise<Item | null> {
   for (const state of OPEN_STATES) {
     const item = await ctx.db
       .query('deliveries')
       .withIndex('by_agent_type_task_state', (q) =>
         q
-          .eq('accountId', agent.accountId)
-          .eq('agentId', agent._id)
+          .eq('accountId', accountId)
+          .eq('agentId', agentId)
           .eq('type', 'response_request')
-          .eq('taskId', task._id)
+          .eq('taskId', taskId)
           .eq('state', state),
       )
       .first()

@@ -13,6 +13,7 @@ import type { Item } from './lanes.js'
 import { getLane } from './lanes.js'
 import { reportTurn } from './presence.js'
 import { postReply } from './reply.js'
+import { openRequest } from './responseRequests.js'
 import { keepReply } from './runs.js'
 
 type Outcome = Omit<SettleArgs, 'accountId' | 'serviceToken' | 'id' | 'run'> & Partial<Pick<SettleArgs, 'run'>>
@@ -60,9 +61,12 @@ export async function releaseItem(ctx: MutationCtx, item: Item, fence: number, e
 
 /**
  * @param actor who asked for it: a person, or the runtime's operator (SYSTEM)
- * @throws CONFLICT if it is not dead, or its lane is closed
+ * @throws CONFLICT if it is not dead, its lane is closed, or it asks an agent that was asked again on this task meanwhile
  */
 export async function redriveItem(ctx: MutationCtx, item: Item, actor: Actor): Promise<DeliveryState> {
+  if (item.type === 'response_request' && item.state === 'dead' && (await openRequest(ctx, item))) {
+    refuse('CONFLICT', 'The agent was asked again on this task and has not answered yet: redrive this request once it has.')
+  }
   const lane = await getLane(ctx, item.laneId)
   const result = await applyEvent(ctx, item, { type: 'redrive', seq: lane.nextSeq })
   if (result.kind === 'refused') {
