@@ -1,6 +1,10 @@
 import { defineConfig } from 'tsup'
 
-/** One program with the workspace packages inside and npm's outside; commands stay separate files, so that --help loads none. */
+/**
+ * One program. What stands under `dependencies` of package.json stays outside and is installed with it; the rest is inside: the
+ * workspace packages, and Convex's client, whose package brings 60 MB of tools for developers. Commands stay separate files, so that
+ * --help loads none.
+ */
 export default defineConfig({
   entry: ['src/cli.ts'],
   format: 'esm',
@@ -15,5 +19,4 @@ export default defineConfig({
   },
   // `node:sqlite` exists only under its full name.
   removeNodeProtocol: false,
-  noExternal: [/^@mission-control\//],
 })

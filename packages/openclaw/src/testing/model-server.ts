@@ -1,7 +1,7 @@
 /**
- * A scripted model server on loopback, one script in three protocols, streaming and not: OpenAI chat completions, OpenAI Responses
- * (`POST /v1/responses`) and Anthropic Messages (`POST /v1/messages`); and `GET /v1/models`. Deterministic,
- * instant, records what it was asked. For tests, the demo and benchmarks; no part of a real deployment.
+ * A scripted model server, on loopback unless told otherwise. One script in three protocols, streaming and not: OpenAI chat
+ * completions, OpenAI Responses (`POST /v1/responses`) and Anthropic Messages (`POST /v1/messages`); and `GET /v1/models`.
+ * Deterministic, instant, records what it was asked. For tests, the demo and benchmarks; no part of a real deployment.
  */
 import { createServer } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
@@ -32,6 +32,8 @@ export interface ModelRequest extends Asked, PromptView {
 export interface ModelServerOptions {
   /** 0 picks a free port. */
   readonly port?: number
+  /** Address to listen on; 127.0.0.1 unless something outside this machine's loopback (a container) has to reach it. */
+  readonly host?: string
   /** Answers in place of the script; null falls back to it. */
   readonly respond?: (request: ModelRequest) => ScriptedReply | null | Promise<ScriptedReply | null>
 }
@@ -52,6 +54,7 @@ export interface ModelServer extends AsyncDisposable {
 }
 
 export async function startModelServer(options: ModelServerOptions = {}): Promise<ModelServer> {
+  const { host = '127.0.0.1' } = options
   const gates = createGates()
   const requests: ModelRequest[] = []
   const watchers = new Set<(request: ModelRequest) => void>()
@@ -98,7 +101,7 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port ?? 0, '127.0.0.1', resolve)
+    server.listen(options.port ?? 0, host, resolve)
   })
   const { port } = server.address() as AddressInfo
 
@@ -108,8 +111,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     await closed
   }
   return {
-    baseUrl: `http://127.0.0.1:${port}/v1`,
-    origin: `http://127.0.0.1:${port}`,
+    baseUrl: `http://${host}:${port}/v1`,
+    origin: `http://${host}:${port}`,
     port,
     requests,
     gate: (name) => gates.gate(name),

@@ -1,0 +1,25 @@
+/** Waiting for a program in a container: it tells nobody when it is ready, so its pages are asked. */
+import { systemClock } from '@mission-control/host/clock'
+
+const PATIENCE_MS = 180_000 // a gateway's start on a busy machine
+const LOOK_MS = 250
+
+export async function untilTrue(ask: () => Promise<boolean>): Promise<void> {
+  const deadline = systemClock.monotonic() + PATIENCE_MS
+  while (!(await ask())) {
+    if (systemClock.monotonic() > deadline) throw new Error(`not within ${PATIENCE_MS} ms`)
+    await systemClock.sleep(LOOK_MS)
+  }
+}
+
+export function untilStatus(url: string, status: number): Promise<void> {
+  let last = 'no answer'
+  return untilTrue(async () => {
+    const answer = await fetch(url, { signal: systemClock.timeout(5_000) }).catch((error: unknown) => String(error))
+    if (typeof answer === 'string') last = answer
+    else last = `${answer.status} ${await answer.text()}`
+    return last.startsWith(`${status} `)
+  }).catch((error: Error) => {
+    throw new Error(`${url}: ${error.message}; the last answer was: ${last}`)
+  })
+}
