@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{apps,packages}/*/{src,test,convex}/**/*.test.ts'],
-          exclude: ['**/*.e2e.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.e2e.test.ts', '**/*.full.test.ts', '**/node_modules/**'],
           // A busy machine is no failure: what hangs is found by this all the same.
           testTimeout: 90_000,
           hookTimeout: 90_000,

@@ -6,7 +6,7 @@
  * `--fast` leaves out the end-to-end tests and says so. A check that needs a tool this machine lacks is skipped with one line.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -69,7 +69,7 @@ const tallies = [
   check('types', () => run(process.execPath, [yarn, 'turbo', 'run', 'typecheck', '--output-logs=errors-only'])),
   check('build', () => run(process.execPath, [yarn, 'turbo', 'run', 'build', '--output-logs=errors-only'])),
   installed('shellcheck')
-    ? check('shell scripts', () => run('shellcheck', ['mc', '.ci/run']))
+    ? check('shell scripts', () => run('shellcheck', ['mc', '.ci/run', ...globSync('deploy/*/*.sh', { cwd: root })]))
     : skip('shell scripts', 'shellcheck is not installed'),
   vitest('unit'),
 ]

@@ -4,7 +4,8 @@ import { VARIABLES } from './variables.ts'
 
 const all: readonly Variable[] = VARIABLES
 
-function defaultOf({ required, default: value, defaultText, unit }: Variable): string {
+/** For people: `required`, the default with its unit, or `unset`. */
+export function defaultOf({ required, default: value, defaultText, unit }: Variable): string {
   if (required) return 'required'
   if (value !== undefined) return unit ? `${value} ${unit}` : value
   return defaultText ?? 'unset'
@@ -62,4 +63,5 @@ export function docsPage(): string {
   ].join('\n')
 }
 
-const cell = (text: string) => text.replaceAll('|', '\\|')
+/** A text inside a Markdown table. */
+export const cell = (text: string) => text.replaceAll('|', '\\|')

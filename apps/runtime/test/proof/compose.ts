@@ -9,10 +9,10 @@ export interface ComposeRun {
   readonly project: string
   readonly envFile: string
   readonly port: string
-  readonly untilReady: () => Promise<void>
+  readonly untilUp: () => Promise<void>
 }
 
-export async function proveCompose(story: Story, { project, envFile, port, untilReady }: ComposeRun): Promise<void> {
+export async function proveCompose(story: Story, { project, envFile, port, untilUp }: ComposeRun): Promise<void> {
   if ((await tryDocker(['compose', 'version'])).code !== 0) {
     story.note('not run: the compose file, because `docker compose` (version 2) is not installed')
     return
@@ -25,9 +25,9 @@ export async function proveCompose(story: Story, { project, envFile, port, until
   }
   await story.step('docker compose config -q', () => compose('config', '-q'))
   try {
-    await story.step('docker compose up --wait, then ready', async () => {
+    await story.step('docker compose up --wait, health page published', async () => {
       await compose('up', '--detach', '--no-build', '--wait')
-      await untilReady()
+      await untilUp()
     })
     const container = await compose('ps', '-q', 'runtime')
     await story.step('docker compose stop', () => compose('stop'))

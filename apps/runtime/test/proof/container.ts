@@ -25,8 +25,11 @@ import { IMAGE, proveImage } from './image.ts'
 import { createStory } from './story.ts'
 import { untilStatus, untilTrue } from './wait.ts'
 
-/** What an operator adds to harden the container, and what it must put up with. */
-const HARDENED = ['--read-only', '--tmpfs', '/tmp', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--pids-limit', '256']
+/** What deploy/runtime/compose.yaml restricts, for `docker run`. */
+const HARDENED = [
+  ...['--read-only', '--tmpfs', '/tmp:size=256m', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges:true'],
+  ...['--memory', '3g', '--pids-limit', '512'],
+]
 
 /** Prints the process ids that are dead and that nobody has waited for. */
 const ZOMBIES = `const fs = require('fs'); console.log(JSON.stringify(fs.readdirSync('/proc').filter((pid) => /^[0-9]+$/.test(pid) &&
@@ -69,7 +72,13 @@ async function prove(): Promise<void> {
       MODEL_BASE_URL: `http://${HOST}:${model.port}/v1`,
       MODEL_API_KEY: modelKey,
     }
-    await writeFile(envFile, Object.entries(env).map(([name, value]) => `${name}=${value}\n`).join(''), { mode: 0o600 })
+    await writeFile(
+      envFile,
+      Object.entries(env)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+      { mode: 0o600 },
+    )
 
     const start = (...options: string[]) =>
       docker(
@@ -80,11 +89,8 @@ async function prove(): Promise<void> {
     const until = (pathname: string, status: number) => untilStatus(`${url}${pathname}`, status)
     const instanceId = () => docker('exec', run, 'cat', '/data/instance-id')
     const exitCode = () => docker('inspect', '--format', '{{.State.ExitCode}}', run)
-    const stop = async (...options: string[]) => {
-      const begun = systemClock.monotonic()
-      await docker('stop', ...options, run)
-      return `${await exitCode()} after ${((systemClock.monotonic() - begun) / 1000).toFixed(1)} s`
-    }
+    // Docker's own patience of 10 s is what the gateway alone needs when the machine is busy.
+    const stop = () => docker('stop', '--time', '60', run)
 
     // 1. As the README says.
     await story.step('health page read through the published port', async () => {
@@ -106,10 +112,15 @@ async function prove(): Promise<void> {
     )
     story.equal('zombies', await docker('exec', run, 'node', '-e', ZOMBIES), '[]')
     const firstLife = await instanceId()
-    story.equal('exit code of `docker stop` when idle', (await stop()).split(' ')[0], '0')
+    await story.step('docker stop when idle', stop)
+    story.equal('exit code', await exitCode(), '0')
     const logs = await tryDocker(['logs', run])
     const said = logs.stdout + logs.stderr
-    story.equal('secrets in the log', [world.token, modelKey].filter((secret) => said.includes(secret)), [])
+    story.equal(
+      'secrets in the log',
+      [world.token, modelKey].filter((secret) => said.includes(secret)),
+      [],
+    )
     await docker('rm', run)
 
     // 2. A new container on the same volume, hardened.
@@ -133,12 +144,13 @@ async function prove(): Promise<void> {
       await until('/readyz', 503)
       gates.gate('drain').release()
       story.equal('the reply', (await world.replies(3)).at(-1), 'finished while stopping')
-      story.equal('exit code', (await stopped).split(' ')[0], '0')
+      await stopped
+      story.equal('exit code', await exitCode(), '0')
     })
     await docker('rm', run)
 
     // 4. The compose file, on the same volume.
-    await proveCompose(story, { project: run, envFile, port: flags.port, untilReady: () => until('/readyz', 200) })
+    await proveCompose(story, { project: run, envFile, port: flags.port, untilUp: () => until('/health', 200) })
   } catch (error) {
     story.failed(error)
     const logs = await tryDocker(['logs', '--tail', '40', run])

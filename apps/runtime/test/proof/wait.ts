@@ -1,7 +1,8 @@
 /** Waiting for a program in a container: it tells nobody when it is ready, so its pages are asked. */
 import { systemClock } from '@mission-control/host/clock'
 
-const PATIENCE_MS = 180_000 // a gateway's start on a busy machine
+/** A gateway starts in 20 s on two quiet cores; on cores that twenty others want it took ten times as long. */
+const PATIENCE_MS = 600_000
 const LOOK_MS = 250
 
 export async function untilTrue(ask: () => Promise<boolean>): Promise<void> {
