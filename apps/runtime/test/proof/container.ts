@@ -1,11 +1,11 @@
 /**
- * `node apps/runtime/test/proof/container.ts [--port 3001] [--keep]`
+ * `node apps/runtime/test/proof/container.ts [--port 3001] [--no-build] [--keep]`
  *
  * Builds the image exactly as the README says and has it work: a backend and a scripted model on this machine, the runtime and the
  * real OpenClaw in the container, a message answered. Then what an operator relies on: the published health page, nothing secret in
  * a layer, not root, state kept on the volume, a turn in flight finished by `docker stop`, a read-only root filesystem, the compose
  * file. Takes some minutes. Every line says `holds` or `MISSED`; exit code 0 all hold, 1 one does not, 2 there is no Docker here.
- * `--keep` leaves the last container and its volume for looking at.
+ * `--no-build` takes the image that is there; `--keep` leaves the last container and its volume for looking at.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -36,7 +36,11 @@ const ZOMBIES = `const fs = require('fs'); console.log(JSON.stringify(fs.readdir
   / Z /.test(fs.readFileSync('/proc/' + pid + '/stat', 'utf8').replace(/.*\\)/s, '')))))`
 
 const { values: flags } = parseArgs({
-  options: { port: { type: 'string', default: '3001' }, keep: { type: 'boolean', default: false } },
+  options: {
+    port: { type: 'string', default: '3001' },
+    'no-build': { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  },
 })
 const missing = await whyNoDocker()
 if (missing === null) await prove()
@@ -51,7 +55,7 @@ async function prove(): Promise<void> {
   const volume = `${run}_data`
   const folder = await mkdtemp(path.join(tmpdir(), 'mc-container-'))
   try {
-    if (!process.env.SKIPIMG) await proveImage(story, ['-f', 'apps/runtime/Dockerfile', '-t', IMAGE, '.'])
+    if (!flags['no-build']) await proveImage(story, ['-f', 'apps/runtime/Dockerfile', '-t', IMAGE, '.'])
 
     const address = await addressForContainers(IMAGE)
     await using world = await createWorld(await buildFunctions())
