@@ -98,6 +98,7 @@ program
   .option('--backend-port <port>', 'Convex API and sync', port, 3210)
   .option('--site-port <port>', 'HTTP actions', port, 3211)
   .option('--health-port <port>', 'health page of the runtime', port, 3001)
+  .option('--tools-port <port>', 'tools of the agents', port, 3002)
   .option('--gateway-port <port>', 'OpenClaw gateway', port, 18_789)
   .addHelpText('after', '\nExample: ./mc up --data-dir ~/mission-control')
   .action(
@@ -108,6 +109,7 @@ program
       backendPort: number
       sitePort: number
       healthPort: number
+      toolsPort: number
       gatewayPort: number
     }) => {
       const { up } = await import('./commands/up.ts')
@@ -115,6 +117,7 @@ program
         backend: options.backendPort,
         site: options.sitePort,
         health: options.healthPort,
+        tools: options.toolsPort,
         gateway: options.gatewayPort,
       }
       const { fakeGateway, seed, dataDir = path.join(DATA, 'up') } = options

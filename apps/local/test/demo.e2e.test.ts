@@ -113,7 +113,19 @@ describe('./mc up', () => {
     const server = net.createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as net.AddressInfo
-    const flags = ['--fake-gateway', '--data-dir', data(), '--backend-port', '0', '--site-port', '0', '--gateway-port', '0']
+    const flags = [
+      '--fake-gateway',
+      '--data-dir',
+      data(),
+      '--backend-port',
+      '0',
+      '--site-port',
+      '0',
+      '--tools-port',
+      '0',
+      '--gateway-port',
+      '0',
+    ]
     const { code, stderr } = await mc('up', ...flags, '--health-port', String(port)).finished
     server.close()
     expect(code).toBe(1)
@@ -123,7 +135,7 @@ describe('./mc up', () => {
   })
 
   it('is seeded once, at its start or from a second terminal, and wakes no agent', async () => {
-    const flags = ['backend', 'site', 'health', 'gateway'].flatMap((name) => [`--${name}-port`, '0'])
+    const flags = ['backend', 'site', 'health', 'tools', 'gateway'].flatMap((name) => [`--${name}-port`, '0'])
     const up = mc('up', '--seed', '--fake-gateway', '--data-dir', data(), ...flags)
     expect(await up.printed('Ctrl-C stops everything')).toContain('six agents, their tasks, threads and documents are there')
     const again = await mc('seed', '--data-dir', data()).finished
@@ -147,7 +159,7 @@ describe('./mc up', () => {
       '--fake-gateway',
       '--data-dir',
       data(),
-      ...['backend', 'site', 'health', 'gateway'].flatMap((name) => [`--${name}-port`, '0']),
+      ...['backend', 'site', 'health', 'tools', 'gateway'].flatMap((name) => [`--${name}-port`, '0']),
     ]
     const first = mc('up', ...flags)
     await first.printed('Ctrl-C stops everything')

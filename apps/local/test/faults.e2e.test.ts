@@ -48,7 +48,7 @@ describe.skipIf(!existsSync(openclaw))('with the real gateway, killed in mid-tur
       {
         kind: 'demo',
         dataDir: data,
-        ports: { backend: 0, site: 0, health: 0, gateway: 0 },
+        ports: { backend: 0, site: 0, health: 0, tools: 0, gateway: 0 },
         fakeGateway: false,
         openclawBin: openclaw,
         model: null,

@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const data = () => path.join(folder, 'data')
-const FREE_PORTS = ['backend', 'site', 'health', 'gateway'].flatMap((name) => [`--${name}-port`, '0'])
+const FREE_PORTS = ['backend', 'site', 'health', 'tools', 'gateway'].flatMap((name) => [`--${name}-port`, '0'])
 
 async function token(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await mc('token', '--data-dir', data(), ...args).finished

@@ -13,8 +13,8 @@ export interface DataDir {
   readonly path: string
   /** The same over restarts: 16 random bytes as hex. */
   readonly instanceId: string
-  /** Where the health pages and the gateway were last found; for tools that come later. */
-  record(name: 'health', value: object | null): void
+  /** Where the health pages and the agents' tools were last found; for tools that come later. */
+  record(name: 'health' | 'tools', value: object | null): void
   release(): void
 }
 
@@ -40,6 +40,13 @@ export function openDataDir(folder: string, random: Random): DataDir {
 
 /** The identity of a folder that somebody else may hold; `null` before its first use. */
 export const readInstanceId = (folder: string): string | null => read(path.join(folder, 'instance-id'))
+
+/** The port in what was recorded last: by a runtime that runs, or one that was killed. `null`: nothing of use. */
+export function recordedPort(folder: string, name: 'health' | 'tools'): number | null {
+  const text = read(path.join(folder, `${name}.json`))
+  const port = /"port":(\d{1,5})\b/.exec(text ?? '')?.[1]
+  return port === undefined ? null : Number(port)
+}
 
 /** Pid of the runtime that holds the folder, `unknown` before it has written it, `null` when nobody does. */
 export const holderOf = (folder: string) => folderHolder(folder, LOCK_NAME)

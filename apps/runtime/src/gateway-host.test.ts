@@ -12,6 +12,8 @@ import { openGateway } from './gateway-host.ts'
 import { silentLog } from './log.ts'
 import type { RuntimeGateway } from './runtime.ts'
 
+const NO_TOOLS = { keep: async () => undefined, entryOf: () => null }
+
 const PRETEND = fileURLToPath(new URL('../../../packages/openclaw/test/fixtures/pretend-openclaw.mjs', import.meta.url))
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -36,7 +38,14 @@ function run(env: Record<string, string>): RuntimeGateway {
     { ACCOUNT_ID: 'abc1', CONVEX_URL: 'http://127.0.0.1:1', SERVICE_TOKEN: `mcs_abc1_${'s'.repeat(43)}`, ...env },
     '0.0.0',
   )
-  const gateway = openGateway({ config, env: process.env, clock: impatient, random: systemRandom, log: silentLog })
+  const gateway = openGateway({
+    config,
+    env: process.env,
+    clock: impatient,
+    random: systemRandom,
+    log: silentLog,
+    tools: NO_TOOLS,
+  })
   const life = new AbortController()
   const running = gateway.run(life.signal)
   cleanups.push(async () => {

@@ -12,6 +12,7 @@ import { createExternalGateway } from '@mission-control/openclaw/supervisor/exte
 import { locateOpenClaw } from '@mission-control/openclaw/supervisor/locate'
 import { openSupervisor } from '@mission-control/openclaw/supervisor/open'
 import type { GatewayHost } from '@mission-control/openclaw/supervisor/types'
+import type { ToolsDirectory } from './agent-tools/agent-tools.ts'
 import { createGatewayAgents } from './agent-sync/gateway-agents.ts'
 import type { Env, RuntimeConfig } from './config/load.ts'
 import type { Log } from './log.ts'
@@ -25,6 +26,7 @@ export interface GatewayHostDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly tools: ToolsDirectory
 }
 
 /** How often the link is looked at: the client tells of a new gateway, not of a lost one. Costs a property read. */
@@ -141,7 +143,9 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
       client: () => host?.client ?? null,
       workspaceRoot: config.workspaceRoot,
       dataDir: config.dataDir,
+      tools: deps.tools,
     }),
+    bootId: async (signal) => (await current().client.connected(signal)).bootId,
     async run(signal) {
       const up = keepUp(signal)
       while (!signal.aborted) {

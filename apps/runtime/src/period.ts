@@ -5,6 +5,7 @@
 import type { Clock, Random } from '@mission-control/shared/clock'
 import type { HelloResult, Signals } from '@mission-control/shared/service-contract'
 import type { AgentHost } from './agent-sync/host.ts'
+import type { TurnsInFlight } from './agent-tools/turns-in-flight.ts'
 import type { AgentSync } from './agent-sync/run.ts'
 import { createAgentSync } from './agent-sync/run.ts'
 import type { Brain } from './brain/brain.ts'
@@ -35,6 +36,7 @@ export interface LoopDeps {
   readonly brain: Brain
   readonly turns: Turns
   readonly agentHost: AgentHost
+  readonly turnsInFlight: TurnsInFlight
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

@@ -1,21 +1,24 @@
 /**
  * One runtime: wires the parts and owns the order of start and stop.
  *
- *   start  data folder lock -> health (not ready) -> backend and hello -> gateway -> agent sync -> delivery, heartbeats -> ready
- *   stop   not ready -> no claims, heartbeats, sync -> turns up to the grace -> the rest ended and given back -> gateway -> health
- *          -> goodbye -> lock
+ *   start  data folder lock -> health (not ready), agents' tools -> backend and hello -> gateway -> agent sync -> delivery, heartbeats -> ready
+ *   stop   not ready -> no claims, heartbeats, sync -> turns up to the grace -> the rest ended and given back -> gateway -> tools
+ *          -> health -> goodbye -> lock
  *
  * A backend or gateway that is down at the start is waited for. No process signals here, no exit: see cli.ts.
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock, Random } from '@mission-control/shared/clock'
+import type { AgentTools } from './agent-tools/agent-tools.ts'
+import { createAgentTools } from './agent-tools/agent-tools.ts'
+import { createTurnsInFlight } from './agent-tools/turns-in-flight.ts'
 import type { AgentHost } from './agent-sync/host.ts'
 import type { Brain } from './brain/brain.ts'
 import { observeBrain } from './brain/observed.ts'
 import type { Env, RuntimeConfig } from './config/load.ts'
 import { createConvexBrain } from './convex-client.ts'
 import type { DataDir } from './data-dir.ts'
-import { openDataDir } from './data-dir.ts'
+import { openDataDir, recordedPort } from './data-dir.ts'
 import { openGateway } from './gateway-host.ts'
 import type { GatewayLink } from './gateway.ts'
 import { createTurns } from './gateway.ts'
@@ -49,10 +52,18 @@ export interface RuntimeGateway {
   readonly gateway: Gateway
   readonly link: GatewayLink
   readonly agents: AgentHost
+  /** Of the gateway that is connected; waits for one. Rejects with the signal's reason or why there is none. */
+  bootId(signal: AbortSignal): Promise<string>
   /** Brings the gateway up and keeps trying; never rejects. Resolves when `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
   /** Ends our own gateway; leaves somebody else's alone. */
   stop(graceMs: number): Promise<void>
+}
+
+/** A gateway that outlived a killed runtime knows the port it had: a free one is picked only if that is gone. */
+export function toolsPorts({ tools, dataDir }: RuntimeConfig): number[] {
+  const before = tools.port === 0 ? recordedPort(dataDir, 'tools') : null
+  return before === null ? [tools.port] : [before, 0]
 }
 
 export type StopReason = 'stopped' | 'restart'
@@ -76,6 +87,8 @@ export interface Runtime extends AsyncDisposable {
 
 /** Time for goodbye after everything else, ms. */
 const GOODBYE_MS = 2_000
+/** For the last answers of the tools: their turns have ended by then, ms. */
+const TOOLS_GRACE_MS = 500
 
 export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime {
   const { clock, random, log } = deps
@@ -94,7 +107,12 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
 
   const plain = deps.brain ?? createConvexBrain({ url: config.convexUrl, caller, clock })
   const brain = observeBrain(plain, conditions)
-  const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log })
+  const turnsInFlight = createTurnsInFlight()
+  const tools: AgentTools = createAgentTools(
+    { brain, clock, random, log, turns: turnsInFlight, bootId: (signal) => gateway.bootId(signal) },
+    { tools: config.tools, dataDir: config.dataDir, version: config.versions.runtime },
+  )
+  const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log, tools: tools.directory })
   const versions = () => ({
     runtime: config.versions.runtime,
     openclaw: config.versions.openclaw ?? gateway.link.state().version,
@@ -109,6 +127,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
       brain,
       turns: createTurns({ gateway: gateway.gateway, link: gateway.link, clock }),
       agentHost: gateway.agents,
+      turnsInFlight,
       clock,
       random,
       log,
@@ -139,6 +158,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
     link: gateway.link,
     versions,
     stopping: stopping !== null,
+    tools: tools.status(),
   })
 
   async function start(): Promise<void> {
@@ -147,17 +167,22 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
       loops = makeLoops(dataDir.instanceId)
       server = await startHealthServer({ page: () => healthPage(view()), notReady: () => notReady(view()) }, config.health)
       dataDir.record('health', { pid: process.pid, host: server.host, port: server.port })
+      const { host, port } = await tools.start(toolsPorts(config))
+      dataDir.record('tools', { pid: process.pid, host, port })
       log.info(
         {
           host: server.host,
           port: server.port,
           dataDir: config.dataDir,
+          toolsPort: port,
           convexUrl: config.convexUrl,
           version: config.versions.runtime,
         },
         'runtime started',
       )
     } catch (error) {
+      await tools.close(0)
+      await server?.close()
       dataDir.release()
       await plain.close()
       throw error
@@ -177,6 +202,8 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
     await gatewayRun
     await gateway.stop(Math.max(1_000, left()))
     unwatchGateway()
+    await tools.close(TOOLS_GRACE_MS)
+    dataDir?.record('tools', null)
     await server?.close()
     dataDir?.record('health', null)
     await loops?.goOffline(clock.timeout(GOODBYE_MS))

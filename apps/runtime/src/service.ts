@@ -1,7 +1,7 @@
 /** The backend functions this service calls, in their generated types. Nothing else of the backend is reachable from here. */
 import { api } from '@mission-control/backend/convex/_generated/api'
 
-const { runtime, notifications, heartbeats, agents } = api.service
+const { runtime, notifications, heartbeats, agents, tools } = api.service
 
 export const service = {
   hello: runtime.hello,
@@ -22,4 +22,6 @@ export const service = {
   roster: agents.list,
   profiles: agents.profiles,
   reportAgents: agents.upsertHeartbeat,
+  readTool: tools.read,
+  callTool: tools.call,
 } as const

@@ -11,6 +11,7 @@ import { getConfig, listAgents, patchConfig, putAgents, removeAgent } from '../s
 import type { GatewayError } from '../src/errors.ts'
 import type { Gateway, HistorySnapshot } from '../src/gateway.ts'
 import { createGateway } from '../src/official-gateway.ts'
+import { startTestTools } from './mcp-server.ts'
 import type { Gate } from '../src/testing/gates.ts'
 import { runTurn } from '../src/turn/run.ts'
 import type { TurnRequest } from '../src/turn/types.ts'
@@ -220,6 +221,62 @@ export function contract({ name, start, turnMs }: ContractOptions): void {
       expect(await failure(stale)).toMatchObject({ code: 'CONFIG_CONFLICT', class: 'retryable' })
       const drop = patchConfig(subject.client, { agents: { entries: { editor: null } } }, soon())
       expect(await failure(drop)).toMatchObject({ code: 'GATEWAY_REJECTED' })
+    })
+
+    it('an agent uses its own tools and nobody else, one MCP session for each of its sessions', async () => {
+      await using tools = await startTestTools()
+      const bearer = `secret-${randomUUID()}`
+      const workspace = `${subject.workspaceRoot}/tooler`
+      const agent = { slug: 'tooler', name: 'Tooler', workspace }
+      await putAgents(subject.client, [{ ...agent, tools: { url: tools.url, bearer } }], soon())
+      const key = session('tooler')
+      const echo = (args: object, name = 'echo') => `[[tool:${name} ${JSON.stringify(args)}]]`
+      const first = await turn({
+        sessionKey: key,
+        message: `${echo({ text: 'hello' })}${echo({ text: 'x', fail: 'no' })}[[say:{{1.said}}, {{2}}]]`,
+      })
+      expect(first.text).toMatch(/^hello, (?:.|\n)*You may not say x\./)
+      const second = await turn({
+        sessionKey: key,
+        message: `${echo({ text: '{{turn}}?', times: '7' })}[[say:again]] turn: abc234`,
+      })
+      expect(second.text).toBe('again')
+      await turn({ sessionKey: session('tooler'), message: `${echo({ text: 'elsewhere' })}[[say:ok]]` })
+      const [a, b, c, d] = tools.calls
+      expect(tools.calls.map(({ args }) => args)).toEqual([
+        { text: 'hello' },
+        { text: 'x', fail: 'no' },
+        { text: 'abc234?', times: 7 },
+        { text: 'elsewhere' },
+      ])
+      expect(new Set(tools.calls.map((call) => call.bearer))).toEqual(new Set([`Bearer ${bearer}`]))
+      expect(a?.session).toMatch(/^[0-9a-f-]{36}$/)
+      expect([b?.session, c?.session]).toEqual([a?.session, a?.session])
+      expect(d?.session).not.toBe(a?.session)
+      expect(tools.calls.flatMap(({ extra }) => extra)).toEqual([])
+      expect(tools.methods.filter((method) => method === 'initialize')).toHaveLength(2)
+      expect(tools.methods.slice(0, 2)).toEqual(['initialize', 'notifications/initialized'])
+
+      // What the schema forbids never leaves the gateway, and what is another agent's is not there.
+      const bad = await turn({
+        sessionKey: key,
+        message: `${echo({ text: 'x', fail: 'yes' })}${echo({ text: 'x', more: 1 })}[[say:{{1}} | {{2}}]]`,
+      })
+      expect(bad.text).toMatch(/Validation failed for tool(?:.|\n)* \| (?:.|\n)*Validation failed for tool/)
+      const stranger = await turn({ message: `${echo({ text: 'x' }, 'mc-tooler__echo')}[[say:{{1}}]]` })
+      expect(stranger.text).toMatch(/not found/i)
+      // Offered or not, each session connects to every server.
+      expect(tools.methods.filter((method) => method === 'initialize')).toHaveLength(3)
+      expect(tools.calls).toHaveLength(4)
+
+      // Addresses are shown, tokens are not. A changed entry is used from the next turn on.
+      const shown = JSON.stringify((await getConfig(subject.client, soon())).config)
+      expect(shown).toContain(tools.url)
+      expect(shown).not.toContain(bearer)
+      await putAgents(subject.client, [{ ...agent, tools: { url: `${tools.url}/2`, bearer: 'changed' } }], soon())
+      await turn({ sessionKey: key, message: `${echo({ text: 'new' })}[[say:ok]]` })
+      expect(tools.calls.at(-1)).toMatchObject({ bearer: 'Bearer changed', args: { text: 'new' } })
+      expect(tools.calls.at(-1)?.session).not.toBe(a?.session)
     })
 
     it('a removed agent is unknown; removing it again is fine', async () => {

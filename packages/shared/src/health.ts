@@ -43,6 +43,17 @@ export const HealthPage = z.strictObject({
     lastError: z.string().nullable(),
     counts: counts.nullable(),
   }),
+  /** The agents' tools. */
+  tools: z.strictObject({
+    listening: z.boolean(),
+    /** MCP sessions whose lane is known. */
+    sessions: z.int().nonnegative(),
+    /** Tool calls since the start; `refused` of them were answered with a refusal or failed. */
+    calls: z.int().nonnegative(),
+    refused: z.int().nonnegative(),
+    /** Requests turned away before they were calls: wrong token, malformed, too many. */
+    rejected: z.int().nonnegative(),
+  }),
   convex: z.strictObject({ connected: z.boolean(), lastCheckInAgeMs: z.number().nonnegative().nullable() }),
   versions: z.strictObject({ runtime: z.string(), openclaw: z.string().nullable() }),
   infrastructure: z.strictObject({ dropletId: z.string().nullable(), ip: z.string().nullable(), region: z.string().nullable() }),

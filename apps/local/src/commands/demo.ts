@@ -66,7 +66,7 @@ export async function demo(options: DemoOptions, signal: AbortSignal): Promise<v
     {
       kind: 'demo',
       dataDir,
-      ports: { backend: 0, site: 0, health: 0, gateway: 0 },
+      ports: { backend: 0, site: 0, health: 0, tools: 0, gateway: 0 },
       fakeGateway,
       openclawBin,
       model,

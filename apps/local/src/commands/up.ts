@@ -99,6 +99,7 @@ function refuseTakenPorts(ports: StackPorts): void {
     [ports.backend, 'the backend', '--backend-port'],
     [ports.site, 'HTTP actions', '--site-port'],
     [ports.health, 'the health page', '--health-port'],
+    [ports.tools, "the agents' tools", '--tools-port'],
     [ports.gateway, 'the OpenClaw gateway', '--gateway-port'],
   ] as const
   const taken = named.filter(([port]) => port !== 0 && portHolder(port) !== null)

@@ -28,6 +28,8 @@ export interface StackPorts {
   readonly backend: number
   readonly site: number
   readonly health: number
+  /** Of the agents' tools. */
+  readonly tools: number
   readonly gateway: number
 }
 
@@ -125,10 +127,11 @@ export async function startStack(options: StackOptions, signal: AbortSignal): Pr
   }
 
   const port = async (wanted: number) => (wanted === 0 ? freePort() : wanted)
-  const [backendPort, sitePort, healthPort] = [
+  const [backendPort, sitePort, healthPort, toolsPort] = [
     await port(options.ports.backend),
     await port(options.ports.site),
     await port(options.ports.health),
+    await port(options.ports.tools),
   ]
   const backendUrl = `http://127.0.0.1:${backendPort}`
   const healthUrl = `http://127.0.0.1:${healthPort}`
@@ -179,6 +182,7 @@ export async function startStack(options: StackOptions, signal: AbortSignal): Pr
             SERVICE_TOKEN: account?.serviceToken ?? '',
             CONVEX_URL: backendUrl,
             HEALTH_PORT: String(healthPort),
+            TOOLS_PORT: String(toolsPort),
             DATA_DIR: path.join(dataDir, 'runtime'),
             ...gateway,
             ...model.env,

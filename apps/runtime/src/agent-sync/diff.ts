@@ -8,6 +8,8 @@ export interface HostedAgent {
   /** `null`: the gateway's default. */
   readonly model: string | null
   readonly workspace: string | null
+  /** Address of its tools, or `null`. */
+  readonly toolsUrl: string | null
 }
 
 /** What a plan must know of the place where agents live. */
@@ -15,6 +17,8 @@ export interface Place {
   /** Whether an agent of the gateway may be removed by us. */
   isOurs(slug: string): boolean
   workspaceOf(slug: string): string
+  /** Address of the agent's tools as it must stand in the gateway; changes with its token. `null`: none. */
+  toolsUrlOf(agentId: string): string | null
 }
 
 /** What was last written for an agent; survives restarts. */
@@ -61,7 +65,12 @@ export function planSync(
       ? []
       : roster.filter((agent) => {
           const there = hostedBySlug.get(agent.slug)
-          return there?.name !== agent.name || there.model !== agent.model || there.workspace !== place.workspaceOf(agent.slug)
+          return (
+            there?.name !== agent.name ||
+            there.model !== agent.model ||
+            there.workspace !== place.workspaceOf(agent.slug) ||
+            there.toolsUrl !== place.toolsUrlOf(agent.id)
+          )
         })
   const renamed = roster.flatMap(({ id, slug }) => {
     const from = appliedById.get(id)?.slug

@@ -4,9 +4,11 @@ import path from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomically } from '@mission-control/openclaw/atomic-file'
 import type { Client } from '@mission-control/openclaw/client'
+import { serverName } from '@mission-control/openclaw/config/agents'
 import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
 import { getConfig, patchConfig, putAgents, removeAgent } from '@mission-control/openclaw/config/live'
 import { writeWorkspace } from '@mission-control/openclaw/workspace/files'
+import type { ToolsDirectory } from '../agent-tools/agent-tools.ts'
 import type { AppliedAgent, HostedAgent } from './diff.ts'
 import type { AgentHost } from './host.ts'
 import { workspaceFiles } from './workspace.ts'
@@ -16,9 +18,13 @@ export interface GatewayAgentsOptions {
   readonly client: () => Client | null
   readonly workspaceRoot: string
   readonly dataDir: string
+  readonly tools: ToolsDirectory
 }
 
-/** The part of the gateway's configuration that says which agents there are. A model is a name or an object with the name in it. */
+/**
+ * The part of the gateway's configuration that says which agents there are and where their tools are. A model is a name or an object
+ * with the name in it. Secrets are blanked there, addresses are not.
+ */
 const Entries = z.object({
   agents: z.object({
     entries: z.record(
@@ -30,10 +36,11 @@ const Entries = z.object({
       }),
     ),
   }),
+  mcp: z.object({ servers: z.record(z.string(), z.object({ url: z.string().optional() })).optional() }).optional(),
 })
 const Applied = z.array(z.object({ agentId: z.string(), slug: z.string(), filesKey: z.string() }))
 
-export function createGatewayAgents({ client, workspaceRoot, dataDir }: GatewayAgentsOptions): AgentHost {
+export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: GatewayAgentsOptions): AgentHost {
   const appliedFile = path.join(dataDir, 'agents.json')
   const folder = (slug: string) => path.join(workspaceRoot, slug)
   /** Everything we ever put there; agents of an external gateway that are not in it are not ours to remove. */
@@ -53,22 +60,23 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir }: GatewayA
       const parsed = Entries.safeParse(config)
       if (!parsed.success)
         throw new Error(`the gateway's configuration has an unknown shape: ${parsed.error.issues[0]?.message ?? ''}`)
+      const servers = parsed.data.mcp?.servers ?? {}
       const hosted = Object.entries(parsed.data.agents.entries).map(([slug, { name, model, workspace }]) => ({
         slug,
         name: name ?? slug,
         model: (typeof model === 'string' ? model : model?.primary) ?? null,
         workspace: workspace ?? null,
+        toolsUrl: servers[serverName(slug)]?.url ?? null,
       }))
       withModel = new Set(hosted.filter(({ model }) => model !== null).map(({ slug }) => slug))
       return hosted
     },
     async put(agents, signal) {
-      const entries = agents.map(({ slug, name, model }) => ({
-        slug,
-        name,
-        workspace: folder(slug),
-        ...(model === null ? {} : { model }),
-      }))
+      const entries = agents.map(({ id, slug, name, model }) => {
+        const server = tools.entryOf(id)
+        const optional = { ...(model === null ? {} : { model }), ...(server === null ? {} : { tools: server }) }
+        return { slug, name, workspace: folder(slug), ...optional }
+      })
       await putAgents(connected(), entries, signal)
       // A patch merges: a model that was taken back must be removed by name.
       const unset = agents.filter(({ slug, model }) => model === null && withModel.has(slug))
@@ -78,6 +86,8 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir }: GatewayA
     },
     remove: (slug, signal) => removeAgent(connected(), slug, signal),
     workspaceOf: folder,
+    toolsUrlOf: (agentId) => tools.entryOf(agentId)?.url ?? null,
+    keepTools: (agentIds) => tools.keep(agentIds),
     isOurs: (slug) => slug !== INTERNAL_AGENT && ours.has(slug),
     async writeWorkspace(agent, profile) {
       await writeWorkspace(folder(agent.slug), workspaceFiles(agent, profile))

@@ -3,6 +3,8 @@ import type { AgentProfile, RosterEntry } from '@mission-control/shared/service-
 import type { AppliedAgent, HostedAgent, Place } from './diff.ts'
 
 export interface AgentHost extends Place {
+  /** These agents and no others may use tools from now on. */
+  keepTools(agentIds: readonly string[]): Promise<void>
   /** The agents of the gateway's configuration; `null` when there is no gateway to ask. */
   list(signal: AbortSignal): Promise<HostedAgent[] | null>
   /** Adds or changes these agents in one patch of the configuration; they can be used when it resolves. */

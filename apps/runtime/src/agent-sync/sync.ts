@@ -45,6 +45,7 @@ export async function syncAgents(
 ): Promise<SyncResult> {
   const { version, agents: roster } = await readRoster(brain, signal)
   onRoster?.(roster)
+  if (!dryRun) await host.keepTools(roster.map(({ id }) => id))
   const applied = new Map((await host.readApplied()).map((agent) => [agent.agentId, agent]))
   const hosted = await host.list(signal)
   const plan = planSync(roster, hosted, [...applied.values()], host)

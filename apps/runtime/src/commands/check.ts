@@ -63,6 +63,7 @@ async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckR
     checkFolder('data folder', config.dataDir, 'DATA_DIR'),
     checkFolder('workspaces', config.workspaceRoot, 'WORKSPACE_ROOT'),
     await checkPort('health port', config.health.port, config.health.host, 'HEALTH_PORT', running),
+    await checkPort('tools port', config.tools.port, config.tools.host, 'TOOLS_PORT', running),
   )
   const reachable = await checkReachable(config, clock)
   say(...reachable)

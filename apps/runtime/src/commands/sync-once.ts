@@ -1,16 +1,19 @@
 /** `sync-once`: one pass of the loops, for debugging. Beside a running runtime it only looks, unless told to take over. */
 import { FolderError } from '@mission-control/host/folder-lock'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
+import { createAgentTools, readToolsDirectory } from '../agent-tools/agent-tools.ts'
+import { createTurnsInFlight } from '../agent-tools/turns-in-flight.ts'
 import { observeBrain } from '../brain/observed.ts'
 import { toBrainError } from '../brain/errors.ts'
 import type { Env, LoadedConfig, RuntimeConfig } from '../config/load.ts'
 import { createConvexBrain } from '../convex-client.ts'
-import { holderOf, openDataDir, readInstanceId } from '../data-dir.ts'
+import { holderOf, openDataDir, readInstanceId, recordedPort } from '../data-dir.ts'
 import { EXIT } from '../exit-codes.ts'
 import { openGateway } from '../gateway-host.ts'
 import { createTurns } from '../gateway.ts'
 import { createConditions } from '../health/conditions.ts'
 import { createStats } from '../health/stats.ts'
+import { toolsPorts } from '../runtime.ts'
 import { runningGateway } from '../running-gateway.ts'
 import { service } from '../service.ts'
 import { observe } from '../sync-once/observe.ts'
@@ -73,13 +76,25 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
     clock,
   })
   const brain = observeBrain(plain, conditions)
-  const gateway = openGateway({ config: { ...config, externalGateway: found }, env, clock, random, log })
+  const turnsInFlight = createTurnsInFlight()
+  const toolsOptions = { tools: config.tools, dataDir: config.dataDir, version: config.versions.runtime }
+  const tools = createAgentTools(
+    { brain, clock, random, log, turns: turnsInFlight, bootId: (signal) => gateway.bootId(signal) },
+    toolsOptions,
+  )
+  const directory =
+    only === null
+      ? tools.directory
+      : await readToolsDirectory(toolsOptions, recordedPort(config.dataDir, 'tools') ?? (config.tools.port || null), random)
+  const gateway = openGateway({ config: { ...config, externalGateway: found }, env, clock, random, log, tools: directory })
   const life = new AbortController()
   const signal = AbortSignal.any([io.stop, life.signal])
   let gatewayRun: Promise<void> = Promise.resolve()
   const dataDir = only === null && running === null ? openDataDir(config.dataDir, random) : null
   try {
     await brain.query(service.signals, {}, signal)
+    // Beside a runtime that holds the port, on another one: the gateway is told, and told back by that runtime.
+    if (only === null) await tools.start(running === null ? toolsPorts(config) : [config.tools.port, 0])
     // A look starts nothing: without a gateway only files are compared.
     if (only === null || found !== null) gatewayRun = gateway.run(life.signal)
     if (only !== null) {
@@ -92,6 +107,7 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
         brain,
         turns: createTurns({ gateway: gateway.gateway, link: gateway.link, clock }),
         agentHost: gateway.agents,
+        turnsInFlight,
         clock,
         random,
         log,
@@ -117,6 +133,7 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
     await gatewayRun
     // One that was started for this pass ends with it; one that was found goes on.
     await gateway.stop(10_000)
+    await tools.close(500)
     await plain.close()
     dataDir?.release()
   }

@@ -29,6 +29,7 @@ describe('the environment', () => {
     expect(config).toMatchObject({
       convexUrl: 'http://127.0.0.1:3210',
       health: { port: 3001, host: '127.0.0.1' },
+      tools: { port: 3002, host: '127.0.0.1', url: null },
       deliveryConcurrency: 3,
       checkInIntervalMs: 60_000,
       turnTimeoutMs: 600_000,
@@ -43,6 +44,15 @@ describe('the environment', () => {
       expect(found).toHaveLength(1)
       expect(found[0]).toMatch(new RegExp(`^${name} is not set: `))
     }
+  })
+
+  it('says that a gateway elsewhere needs to know where the tools are', () => {
+    const at = (url: string, tools = '') =>
+      load({ OPENCLAW_GATEWAY_URL: url, OPENCLAW_GATEWAY_TOKEN: 'x', TOOLS_URL: tools }).warnings.join()
+    expect(at('ws://10.0.0.7:18789')).toMatch(/TOOLS_URL is not set.*Set TOOLS_HOST/)
+    expect(at('wss://gateway.example.org')).toContain('TOOLS_URL')
+    for (const url of ['ws://127.0.0.1:1', 'ws://localhost:1', 'ws://[::1]:1']) expect(at(url)).toBe('')
+    expect(at('ws://10.0.0.7:18789', 'http://10.0.0.5:3002')).toBe('')
   })
 
   it('reports all problems at once', () => {

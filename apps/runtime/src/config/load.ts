@@ -15,6 +15,8 @@ export interface RuntimeConfig {
   readonly convexUrl: string
   readonly serviceToken: string
   readonly health: { readonly port: number; readonly host: string }
+  /** `url`: where gateways reach the tools; `null`: where they listen. */
+  readonly tools: { readonly port: number; readonly host: string; readonly url: string | null }
   readonly deliveryIntervalMs: number
   readonly checkInIntervalMs: number
   readonly agentSyncIntervalMs: number
@@ -94,6 +96,11 @@ function toConfig(e: Environment, env: Env, packageVersion: string, warnings: st
       `STOP_TIMEOUT=${e.STOP_TIMEOUT} leaves less than ${STOP_MARGIN_MS} ms after SHUTDOWN_GRACE=${e.SHUTDOWN_GRACE}; ${stopTimeoutMs} is used.`,
     )
   }
+  if (e.OPENCLAW_GATEWAY_URL !== null && e.TOOLS_URL === null && !isLoopback(e.OPENCLAW_GATEWAY_URL)) {
+    warnings.push(
+      'OPENCLAW_GATEWAY_URL is on another machine and TOOLS_URL is not set: its agents have no tools that they could reach. Set TOOLS_HOST to an address it reaches, and TOOLS_URL to the URL there.',
+    )
+  }
   const model = {
     model: e.OPENCLAW_MODEL,
     baseUrl: e.MODEL_BASE_URL,
@@ -108,6 +115,7 @@ function toConfig(e: Environment, env: Env, packageVersion: string, warnings: st
     convexUrl: e.CONVEX_URL,
     serviceToken: e.SERVICE_TOKEN,
     health: { port: e.HEALTH_PORT, host: e.HEALTH_HOST },
+    tools: { port: e.TOOLS_PORT, host: e.TOOLS_HOST, url: e.TOOLS_URL },
     deliveryIntervalMs: e.DELIVERY_INTERVAL,
     // The check-in carries the roster version, so it is what keeps the roster young enough.
     checkInIntervalMs: Math.min(e.HEALTH_CHECK_INTERVAL, e.AGENT_SYNC_INTERVAL),
@@ -129,6 +137,8 @@ function toConfig(e: Environment, env: Env, packageVersion: string, warnings: st
     infrastructure: { dropletId: e.DROPLET_ID, ip: e.DROPLET_IP, region: e.DROPLET_REGION },
   }
 }
+
+const isLoopback = (url: string): boolean => /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname)
 
 /** XDG on Linux, the usual places elsewhere; one folder per account, so that two accounts on one machine do not meet. */
 function defaultDataDir(env: Env, accountId: string): string {

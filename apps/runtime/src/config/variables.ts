@@ -7,7 +7,7 @@ export type VariableKind = 'text' | 'url' | 'wsUrl' | 'account' | 'token' | 'hos
 export interface Variable {
   readonly name: string
   readonly kind: VariableKind
-  readonly group: 'Required' | 'Health' | 'Loops' | 'Process' | 'OpenClaw' | 'Model' | 'Deployment'
+  readonly group: 'Required' | 'Health' | 'Agent tools' | 'Loops' | 'Process' | 'OpenClaw' | 'Model' | 'Deployment'
   /** One sentence, without the default. */
   readonly about: string
   readonly required?: true
@@ -67,6 +67,30 @@ export const VARIABLES = [
     group: 'Health',
     default: '127.0.0.1',
     about: 'Address the health pages listen on; the container image sets 0.0.0.0.',
+  },
+
+  {
+    name: 'TOOLS_PORT',
+    ...PORT,
+    group: 'Agent tools',
+    default: '3002',
+    about: "Port of the agents' tools (MCP); 0 picks a free one, and after a crash the one before it.",
+  },
+  {
+    name: 'TOOLS_HOST',
+    kind: 'host',
+    group: 'Agent tools',
+    default: '127.0.0.1',
+    about:
+      'Address the tools listen on. Agents send a bearer token in each call: beyond this machine only on a network you trust, or behind TLS.',
+  },
+  {
+    name: 'TOOLS_URL',
+    kind: 'url',
+    group: 'Agent tools',
+    defaultText: 'http://TOOLS_HOST:TOOLS_PORT/mcp',
+    about: 'Where the gateway reaches the tools; needed when OPENCLAW_GATEWAY_URL is on another machine.',
+    example: 'http://10.0.0.5:3002/mcp',
   },
 
   {

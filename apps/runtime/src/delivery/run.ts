@@ -6,6 +6,7 @@
  */
 import type { ClaimedItem, ReadyHeads } from '@mission-control/shared/service-contract'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
+import type { TurnsInFlight } from '../agent-tools/turns-in-flight.ts'
 import { createSleeper } from '../nudge.ts'
 import { service } from '../service.ts'
 import { createBreaker } from './breaker.ts'
@@ -19,6 +20,8 @@ import { Interrupt } from './verdict.ts'
 export interface DeliveryDeps extends ItemDeps {
   readonly epoch: number
   readonly concurrency: number
+  /** Kept true to what runs here, for the tools. */
+  readonly turnsInFlight: TurnsInFlight
   /** Poll of the ready query while the socket is known to be down, ms. */
   readonly pollMs: number
   /** The set of held items has changed. */
@@ -111,12 +114,16 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     held.set(item.id, claim)
     if (closing !== null) interrupt.abort(new Interrupt(closing))
     deps.onHeld(held.size)
+    const leave = deps.turnsInFlight.enter(item, interrupt.signal)
     void deliverItem(item, deps, {
       interrupt: interrupt.signal,
       giveUp: giveUp.signal,
       untold: claim.untold.signal,
       onAccepted: () => breaker.passed(),
-      onEnded: () => (claim.telling = true),
+      onEnded() {
+        claim.telling = true
+        leave()
+      },
     })
       .then((result) => {
         const { verdict } = result
@@ -125,6 +132,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       })
       .catch((error: unknown) => log.error({ delivery: item.id, error }, 'a delivery ended in a defect; its lease will lapse'))
       .finally(() => {
+        leave()
         held.delete(item.id)
         apply({ type: 'ended', id: item.id })
         deps.onHeld(held.size)

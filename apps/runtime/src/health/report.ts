@@ -5,6 +5,7 @@ import type { Brain } from '../brain/brain.ts'
 import type { RuntimeConfig } from '../config/load.ts'
 import type { GatewayLink } from '../gateway.ts'
 import type { Loops } from '../loops.ts'
+import type { ToolsStatus } from '../agent-tools/agent-tools.ts'
 import type { Conditions } from './conditions.ts'
 import type { HealthPage } from '@mission-control/shared/health'
 import type { Stats } from './stats.ts'
@@ -21,6 +22,7 @@ export interface HealthView {
   readonly link: GatewayLink
   readonly versions: () => RuntimeVersions
   readonly stopping: boolean
+  readonly tools: ToolsStatus
 }
 
 export function healthPage({
@@ -33,6 +35,7 @@ export function healthPage({
   brain,
   link,
   versions,
+  tools,
 }: HealthView): HealthPage {
   const period = loops?.period() ?? null
   const held = period?.delivery.held().length ?? 0
@@ -71,6 +74,7 @@ export function healthPage({
       lastError: sync?.lastError ?? null,
       counts: sync?.counts ?? null,
     },
+    tools,
     convex: { connected: brain.connected(), lastCheckInAgeMs: lastAt === null ? null : Math.round(clock.monotonic() - lastAt) },
     versions: versions(),
     infrastructure: config.infrastructure,

@@ -1,6 +1,7 @@
 /** The real loops over the doubles and a clock that stands still. */
 import type { RosterEntry } from '@mission-control/shared/service-contract'
 import { silentLog } from '../../src/log.ts'
+import { createTurnsInFlight } from '../../src/agent-tools/turns-in-flight.ts'
 import { observeBrain } from '../../src/brain/observed.ts'
 import { createConditions } from '../../src/health/conditions.ts'
 import { createStats } from '../../src/health/stats.ts'
@@ -74,6 +75,7 @@ export function createHarness(
       brain: observeBrain(brain, conditions),
       turns,
       agentHost: host,
+      turnsInFlight: createTurnsInFlight(),
       clock,
       random,
       log: silentLog,

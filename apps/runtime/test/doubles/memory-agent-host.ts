@@ -24,13 +24,15 @@ export function createMemoryAgentHost(): MemoryAgentHost {
       host.log.push(`put ${agents.map(({ slug }) => slug).join(',')}`)
       const bad = agents.find(({ slug }) => host.bad.has(slug))
       if (bad) throw new Error(`the gateway refuses ${bad.slug}`)
-      for (const { slug, name, model } of agents) host.hosted.set(slug, { slug, name, model, workspace: slug })
+      for (const { slug, name, model } of agents) host.hosted.set(slug, { slug, name, model, workspace: slug, toolsUrl: null })
     },
     async remove(slug) {
       host.log.push(`remove ${slug}`)
       host.hosted.delete(slug)
     },
     workspaceOf: (slug) => slug,
+    toolsUrlOf: () => null,
+    keepTools: async () => undefined,
     isOurs: (slug) => slug !== 'internal',
     async writeWorkspace(agent, profile) {
       host.log.push(`write ${agent.slug}`)

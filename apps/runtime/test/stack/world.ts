@@ -10,7 +10,7 @@ import { createEmbeddedConvex, loadFunctions } from '@mission-control/embedded'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import type { Gate } from '@mission-control/openclaw/testing/gates'
 import { createGates } from '@mission-control/openclaw/testing/gates'
-import { runScript } from '@mission-control/openclaw/testing/script'
+import { converse } from '@mission-control/openclaw/testing/converse'
 import type { FakeGateway, FakeGatewayOptions } from '@mission-control/openclaw/testing/fake-gateway'
 import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway'
 import type { Clock } from '@mission-control/shared/clock'
@@ -85,11 +85,7 @@ export async function createWorld(
   const gateway = await startFakeGateway({
     agents: ['mission-control'],
     // Only what stands in the message itself counts; the thread before it repeats the directives of earlier turns.
-    async respond({ prompt, signal }) {
-      const reply = await runScript({ prompt: prompt.split('## To you').at(-1) ?? '', toolResults: [] }, gates, signal)
-      if (reply.kind === 'text') return reply.text
-      throw new Error(JSON.stringify(reply))
-    },
+    respond: (turn) => converse(turn, turn.prompt.split('## To you').at(-1) ?? '', gates),
     ...options.gateway,
   })
   const cleanups: (() => Promise<unknown>)[] = []
@@ -147,6 +143,7 @@ export async function createWorld(
         CONVEX_URL: server.url,
         SERVICE_TOKEN: token,
         HEALTH_PORT: '0',
+        TOOLS_PORT: '0',
         DATA_DIR: dataDir,
         OPENCLAW_GATEWAY_URL: gateway.url,
         OPENCLAW_GATEWAY_TOKEN: gateway.token,

@@ -19,6 +19,9 @@ export interface AgentEntry {
   readonly tools?: AgentToolsServer
 }
 
+/** How long the gateway waits for an answer of the tools server, milliseconds. */
+const TOOL_MS = 60_000
+
 const SLUG = /^[a-z0-9][a-z0-9-]{0,62}$/
 
 /** Session keys are lower-cased by the gateway and an agent id is part of them, so only ids that survive that are accepted. */
@@ -66,6 +69,8 @@ function entryOf(agent: AgentEntry): Record<string, unknown> {
 function serverOf(agent: AgentEntry): Record<string, unknown> {
   return {
     transport: 'streamable-http',
+    // As long as OpenClaw waits by default. Said, it holds for the list of tools too, which otherwise may take 1.5 s only.
+    requestTimeoutMs: TOOL_MS,
     url: agent.tools?.url,
     headers: { Authorization: `Bearer ${agent.tools?.bearer}` },
   }

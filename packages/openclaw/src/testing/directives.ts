@@ -8,6 +8,9 @@
  *   [[fail:status]]        answer with this HTTP status
  *   [[hang]]               never answer
  *   [[tool:name {json}]]   call a tool, once; the next step sees its result
+ *
+ * What stands between two tools is done between them. In texts of `tool` and `say`, `{{turn}}` is the code of the turn and
+ * `{{1.task.id}}` a member of the first tool's result.
  */
 export type Directive =
   | { readonly kind: 'say'; readonly text: string }

@@ -11,13 +11,15 @@ import { createMethods } from './fake/methods.ts'
 import { createParamsCheck } from './fake/params.ts'
 import type { FakeTurn, Respond, Runs } from './fake/runs.ts'
 import { createRuns } from './fake/runs.ts'
+import { createTools } from './fake/tools.ts'
+import type { Tools } from './fake/tools.ts'
 import type { Server } from './fake/server.ts'
 import { listen } from './fake/server.ts'
 import type { Transcript } from './fake/transcript.ts'
 import { openTranscript } from './fake/transcript.ts'
 import type { Gate } from './gates.ts'
+import { converse } from './converse.ts'
 import { createGates } from './gates.ts'
-import { runScript } from './script.ts'
 
 export type { FakeTurn, Respond } from './fake/runs.ts'
 export type { Transcript } from './fake/transcript.ts'
@@ -68,6 +70,7 @@ export interface FakeGateway extends AsyncDisposable {
 interface Life {
   readonly bootId: string
   readonly runs: Runs
+  readonly tools: Tools
   server: Server
   readonly relisten: () => Promise<Server>
 }
@@ -90,22 +93,19 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
     return options.respond === undefined ? scripted(turn) : options.respond(turn)
   }
 
-  async function scripted(turn: FakeTurn): Promise<string> {
-    const reply = await runScript({ prompt: lastParagraphOfMerged(turn.prompt), toolResults: [] }, gates, turn.signal)
-    if (reply.kind === 'text') return reply.text
-    throw new Error(reply.kind === 'fail' ? `${reply.status} ${reply.message}` : `the fake gateway has no tool "${reply.name}"`)
-  }
+  const scripted = (turn: FakeTurn) => converse(turn, lastParagraphOfMerged(turn.prompt), gates)
 
   async function begin(): Promise<Life> {
     const bootId = randomUUID()
-    const runs = createRuns({ clock, transcript, respond, coldStartMs: options.coldStartMs ?? 0 })
+    const tools = createTools(() => transcript.config ?? {})
+    const runs = createRuns({ clock, transcript, respond, tools, coldStartMs: options.coldStartMs ?? 0 })
     const call = createMethods({ runs, transcript, onConfigChanged: () => fresh.server.broadcast('config.changed', {}) })
     const relisten = async () => {
       const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining() })
       port = server.port
       return server
     }
-    const fresh: Life = { bootId, runs, server: await relisten(), relisten }
+    const fresh: Life = { bootId, runs, tools, server: await relisten(), relisten }
     if (options.holdRecovery !== true) runs.recoverNext()
     return fresh
   }
@@ -119,6 +119,7 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
     const old = life
     life = null
     old?.runs.die()
+    await old?.tools.close(how === 'restart')
     await old?.server.close(how)
   }
 

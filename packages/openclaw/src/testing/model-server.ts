@@ -15,7 +15,7 @@ import { responsesDialect } from './dialects/responses.ts'
 import type { PromptView } from './model-prompt.ts'
 import { viewPrompt } from './model-prompt.ts'
 import type { ScriptedReply } from './script.ts'
-import { runScript } from './script.ts'
+import { runScript, turnCodeIn } from './script.ts'
 
 const MAX_BODY_BYTES = 8_000_000 // a prompt is some 40 kB; more than this is a mistake
 
@@ -76,7 +76,9 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     }
     requests.push(asked)
     for (const watch of watchers) watch(asked)
-    const reply = (await options.respond?.(asked)) ?? (await runScript(asked, gates, hangUp.signal))
+    const reply =
+      (await options.respond?.(asked)) ??
+      (await runScript({ ...asked, turnCode: turnCodeIn(asked.prompt) }, gates, hangUp.signal))
     if (reply.kind === 'fail') return sendJson(response, reply.status, dialect.failure(reply.status, reply.message))
     if (!asked.stream) return sendJson(response, 200, dialect.whole(asked, reply))
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })

@@ -87,7 +87,8 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
       return { ok: true, abortedRunId: aborted, status: aborted === null ? 'no-active-run' : 'aborted' }
     },
     'config.get'() {
-      return { exists: true, valid: true, hash: hashOf(config()), config: config(), parsed: config() }
+      const shown = withoutSecrets(config())
+      return { exists: true, valid: true, hash: hashOf(config()), config: shown, parsed: shown }
     },
     'config.patch'({ raw, baseHash }: { raw: string; baseHash?: string }) {
       if (baseHash !== hashOf(config())) {
@@ -190,6 +191,17 @@ function wireRow(row: Row): Json {
     ...(usage === undefined ? {} : { usage }),
     __openclaw: own,
   }
+}
+
+/** The real gateway blanks the headers of MCP servers, among much else that the fake has not got. */
+function withoutSecrets(config: Json): Json {
+  const mcp = config.mcp as { servers?: Record<string, Json> } | undefined
+  if (mcp?.servers === undefined) return config
+  const servers = Object.entries(mcp.servers).map(([name, server]) => {
+    const headers = Object.keys((server.headers ?? {}) as Json).map((header) => [header, '__OPENCLAW_REDACTED__'])
+    return [name, { ...server, headers: Object.fromEntries(headers) as Json }] as const
+  })
+  return { ...config, mcp: { ...mcp, servers: Object.fromEntries(servers) } }
 }
 
 function hashOf(value: unknown): string {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@mission-control/shared/clock'
 import { rejection } from './rejection.ts'
+import type { Tools, TurnTools } from './tools.ts'
 import type { PendingState, Row, SessionMeta, Transcript } from './transcript.ts'
 
 /** The real gateway forgets finished runs after this long. */
@@ -26,6 +27,7 @@ export interface FakeTurn {
   readonly extraSystemPrompt: string | null
   /** The gateway continues a turn of an earlier life by itself, under a run id of its own. */
   readonly recovered: boolean
+  readonly tools: TurnTools
   readonly signal: AbortSignal
 }
 
@@ -59,6 +61,7 @@ export interface RunsOptions {
   readonly clock: Clock
   readonly transcript: Transcript
   readonly respond: Respond
+  readonly tools: Tools
   /** How long the first run of a session takes before its user row is written. Milliseconds. */
   readonly coldStartMs: number
 }
@@ -74,7 +77,7 @@ export interface Accept {
 
 export type Runs = ReturnType<typeof createRuns>
 
-export function createRuns({ clock, transcript, respond, coldStartMs }: RunsOptions) {
+export function createRuns({ clock, transcript, respond, tools, coldStartMs }: RunsOptions) {
   const runs = new Map<string, Run>()
   const queues = new Map<string, Run[]>()
   const active = new Map<string, Run>()
@@ -192,6 +195,7 @@ export function createRuns({ clock, transcript, respond, coldStartMs }: RunsOpti
         prompt,
         extraSystemPrompt,
         recovered: run.kind === 'recovery',
+        tools: tools.of(sessionKey, agentId, signal),
         signal,
       })
       if (dead || run.end !== null) return
