@@ -67,6 +67,10 @@ export interface Period {
 /** An overdue head that nobody claimed for this long: the subscription has missed it. */
 const OVERDUE_MS = 1_000
 
+/** Why nothing is claimed, as pages and logs say it; each names the way back. */
+export const DRAINING = 'draining: the backend asked for it (accounts:setCommand takes it back with command null)'
+export const PAUSED = 'the account is paused (accounts:setPaused resumes it)'
+
 /** The time of an answer on its way is far below this. */
 const JUMP_MS = 30_000
 
@@ -80,6 +84,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
   let controlSeq = hello.controlSeq
   let stopSeq: number | null = null
   let wasBusy = false
+  let pausedBy: string | null = null
 
   const backendNow = () => base.backend + (clock.monotonic() - base.at)
 
@@ -90,6 +95,15 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     life.abort()
     delivery.interrupt('superseded')
     void delivery.drained().then(() => over.resolve('superseded'))
+  }
+
+  function pause(why: string | null): void {
+    if (why === pausedBy) return
+    pausedBy = why
+    if (why === null) log.info({ epoch }, 'claims go on')
+    else
+      log.info({ epoch, why, held: delivery.held().length }, 'nothing is claimed until this is taken back; turns in flight go on')
+    delivery.setPaused(why)
   }
 
   const delivery = createDelivery({
@@ -203,7 +217,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     over: over.promise,
     backendNow,
     signals(signals) {
-      delivery.setPaused(signals.paused || signals.command === 'drain')
+      pause(signals.command === 'drain' ? DRAINING : signals.paused ? PAUSED : null)
       checkIn.reconsider()
       sync.rosterVersion(signals.rosterVersion)
       controlSeq = Math.max(controlSeq, signals.controlSeq)

@@ -27,7 +27,7 @@ export const ERRORS = {
   SUPERSEDED: { class: 'conflict', whatToDo: 'Another runtime is active for this account; say hello again and stand by.' },
   STALE_FENCE: { class: 'conflict', whatToDo: 'Another claim owns this item now; drop the result.' },
   LANE_FULL: { class: 'terminal', whatToDo: 'Let the agent work off its queue, or stop the task, before sending more.' },
-  PAUSED: { class: 'conflict', whatToDo: 'Resume the account before work is claimed.' },
+  PAUSED: { class: 'conflict', whatToDo: 'Resume the account, or take the drain request back, before work is claimed.' },
   CONVEX_UNREACHABLE: {
     class: 'retryable',
     whatToDo: 'Check CONVEX_URL and that the backend is running and reachable from here.',

@@ -4,7 +4,7 @@ import { toBrainError } from '../brain/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { FolderError } from '@mission-control/host/folder-lock'
 import { EXIT } from '../exit-codes.ts'
-import { PortTakenError } from '../health/server.ts'
+import { PortError } from '../health/server.ts'
 import { createRuntime } from '../runtime.ts'
 import type { CommandIo, CommonOptions } from './context.ts'
 import { configOf, environmentOf, logFor, reportConfigError } from './context.ts'
@@ -30,7 +30,7 @@ export async function start(options: CommonOptions, io: CommandIo): Promise<numb
     try {
       await runtime.start()
     } catch (error) {
-      if (!(error instanceof FolderError || error instanceof PortTakenError)) throw error
+      if (!(error instanceof FolderError || error instanceof PortError)) throw error
       io.error(error.message)
       return EXIT.failed
     }

@@ -4,6 +4,7 @@
  * delivered because the backend is away.
  */
 import type { Clock, Random } from '@mission-control/shared/clock'
+import type { DeliveryState } from '@mission-control/shared/enums'
 import type { ClaimedItem, RunReport, RunUsage } from '@mission-control/shared/service-contract'
 import { GatewayError, isGatewayError } from '@mission-control/openclaw/errors'
 import type { Brain } from '../brain/brain.ts'
@@ -30,8 +31,12 @@ export interface ItemDeps {
 export interface ItemResult {
   readonly verdict: Verdict
   /** What the backend made of it; `null` when it was told nothing or refused it as stale. */
-  readonly state: string | null
+  readonly state: DeliveryState | null
+  readonly report: RunReport
 }
+
+/** A verdict and what the backend answered to it. */
+type Told = Pick<ItemResult, 'verdict' | 'state'>
 
 const NO_REPORT: RunReport = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null }
 
@@ -49,7 +54,7 @@ export interface DeliverOptions {
   /** Aborts when a result that has not been taken yet need not be told again. */
   readonly untold: AbortSignal
   /** The gateway has taken the turn. */
-  onAccepted: () => void
+  onAccepted: (afterMs: number) => void
   /** The turn has ended; its result is told next. */
   onEnded: () => void
 }
@@ -70,7 +75,7 @@ export async function deliverItem(
     sent: () => (report.sentAfterMs ??= since()),
     accepted: () => {
       report.acceptedAfterMs ??= since()
-      onAccepted()
+      onAccepted(report.acceptedAfterMs)
     },
     replied: (usage) => {
       report.repliedAfterMs = since()
@@ -95,7 +100,7 @@ export async function deliverItem(
   const line = { ...fields, outcome, state, ms: since(), acceptedMs: report.acceptedAfterMs, reconcile: item.reconcile, ...why }
   if (verdict.kind === 'fail' && verdict.code !== 'STOPPED') log.warn(line, 'delivery failed')
   else log.info(line, 'delivery')
-  return { verdict, state }
+  return { verdict, state, report }
 }
 
 interface Marks {
@@ -165,7 +170,7 @@ async function tell(
   run: RunReport,
   deps: ItemDeps,
   until: Pick<DeliverOptions, 'giveUp' | 'untold'>,
-): Promise<ItemResult> {
+): Promise<Told> {
   const { log } = deps
   // A call on its way is let through: its answer is worth having, and it may be the one that made telling pointless.
   const noMore = AbortSignal.any([until.giveUp, until.untold])
@@ -214,7 +219,7 @@ async function sendVerdict(
   run: RunReport,
   brain: Brain,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<DeliveryState | null> {
   switch (verdict.kind) {
     case 'settle': {
       const { outcome, reply } = verdict
