@@ -12,7 +12,7 @@ import type { PassPart } from './sync-once/report.ts'
 import type { CommandIo, CommonOptions } from './commands/context.ts'
 import { helpText } from './config/document.ts'
 import { LOG_LEVELS } from './config/variables.ts'
-import { EXIT } from './exit-codes.ts'
+import { EXIT } from '@mission-control/shared/exit-codes'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 

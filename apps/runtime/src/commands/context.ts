@@ -3,7 +3,7 @@ import path from 'node:path'
 import { systemClock } from '@mission-control/host/clock'
 import type { Env, LoadedConfig } from '../config/load.ts'
 import { ConfigError, loadConfig, withEnvFile } from '../config/load.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT } from '@mission-control/shared/exit-codes'
 import type { Log } from '../log.ts'
 import { createLog } from '../pino-log.ts'
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { ClaimedItem } from '@mission-control/shared/service-contract'
 import type { HealthPage } from '@mission-control/shared/health'
 import type { ItemResult } from '../delivery/item.ts'
+import type { DeliveryCode } from '../delivery/verdict.ts'
 import type { MetricsView } from './metrics.ts'
 import { createMetrics } from './metrics.ts'
 
@@ -20,7 +21,7 @@ const reply: ItemResult = {
     usage: { model: 'm"\\\n', inputTokens: 10, outputTokens: 5, costUsd: 0.25 },
   },
 }
-const failure = (code: string, state: ItemResult['state']): ItemResult => ({
+const failure = (code: DeliveryCode, state: ItemResult['state']): ItemResult => ({
   verdict: { kind: 'fail', class: 'terminal', code, reason: 'whatever {it} "says"', ended: true, retryAfterMs: null },
   state,
   report: { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null },
@@ -71,7 +72,7 @@ describe('metrics', () => {
     events.accepted(item(), 4)
     events.result(item(), reply)
     events.result(item({ attempt: 5 }), failure('TURN_TIMEOUT', 'dead'))
-    events.result(item({ attempt: 2 }), failure('made up {by} somebody', 'ready'))
+    events.result(item({ attempt: 2 }), failure('made up {by} somebody' as DeliveryCode, 'ready'))
     events.claimed(item({ type: 'heartbeat', committedAgoMs: 60_000 })) // nobody waits for a heartbeat
     events.checkIn('superseded')
     events.fallbackPoll()
