@@ -10,6 +10,7 @@ import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway
 import { loadConfig } from './config/load.ts'
 import { openGateway } from './gateway-host.ts'
 import { silentLog } from './log.ts'
+import { createRedactor } from './redact.ts'
 import type { RuntimeGateway } from './runtime.ts'
 
 const PRETEND = fileURLToPath(new URL('../../../packages/openclaw/test/fixtures/pretend-openclaw.mjs', import.meta.url))
@@ -36,7 +37,14 @@ function run(env: Record<string, string>): RuntimeGateway {
     { ACCOUNT_ID: 'abc1', CONVEX_URL: 'http://127.0.0.1:1', SERVICE_TOKEN: `mcs_abc1_${'s'.repeat(43)}`, ...env },
     '0.0.0',
   )
-  const gateway = openGateway({ config, env: process.env, clock: impatient, random: systemRandom, log: silentLog })
+  const gateway = openGateway({
+    config,
+    env: process.env,
+    clock: impatient,
+    random: systemRandom,
+    log: silentLog,
+    redactor: createRedactor(),
+  })
   const life = new AbortController()
   const running = gateway.run(life.signal)
   cleanups.push(async () => {

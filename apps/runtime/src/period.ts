@@ -17,6 +17,7 @@ import type { Stats } from './health/stats.ts'
 import type { Heartbeats } from './heartbeat/run.ts'
 import { createHeartbeats } from './heartbeat/run.ts'
 import type { Log } from './log.ts'
+import type { Redactor } from './redact.ts'
 import { service } from './service.ts'
 import type { Turns } from './turns.ts'
 
@@ -39,6 +40,7 @@ export interface LoopDeps {
   readonly random: Random
   readonly log: Log
   readonly conditions: Conditions
+  readonly redactor: Pick<Redactor, 'redact'>
   readonly stats: Stats
   readonly settings: LoopSettings
   readonly identity: Identity

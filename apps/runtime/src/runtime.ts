@@ -31,6 +31,8 @@ import type { Stats } from './health/stats.ts'
 import { createStats } from './health/stats.ts'
 import type { Log } from './log.ts'
 import type { Loops } from './loops.ts'
+import type { Redactor } from './redact.ts'
+import { createRedactor, secretsOf } from './redact.ts'
 import { createLoops } from './loops.ts'
 import type { Gateway } from '@mission-control/openclaw/gateway'
 import type { GatewayState } from './turns.ts'
@@ -41,6 +43,8 @@ export interface RuntimeDeps {
   readonly log: Log
   /** Our environment; the gateway's child gets an allow-list of it. */
   readonly env: Env
+  /** The one that `log` uses: it learns secrets as they come up. */
+  readonly redactor?: Redactor
   /** In place of the official clients. */
   readonly brain?: Brain
   /** In place of packages/openclaw's host. */
@@ -82,7 +86,8 @@ const GOODBYE_MS = 2_000
 
 export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime {
   const { clock, random, log } = deps
-  const conditions: Conditions = createConditions(log)
+  const redactor = deps.redactor ?? createRedactor(secretsOf(config))
+  const conditions: Conditions = createConditions(log, redactor)
   const metrics: Metrics = createMetrics()
   const stats: Stats = createStats(clock, metrics.events)
   const done = Promise.withResolvers<StopReason>()
@@ -98,7 +103,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
 
   const plain = deps.brain ?? createConvexBrain({ url: config.convexUrl, caller, clock })
   const brain = observeBrain(plain, conditions)
-  const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log })
+  const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log, redactor })
   const versions = () => ({
     runtime: config.versions.runtime,
     openclaw: config.versions.openclaw ?? gateway.link.state().version,
@@ -117,6 +122,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
       random,
       log,
       conditions,
+      redactor,
       stats,
       settings: config,
       identity: { versions, infrastructure: config.infrastructure, intervalMs: config.checkInIntervalMs },

@@ -53,7 +53,15 @@ function clockSkew(date: string | null, clock: Clock): CheckResult {
   )
 }
 
-export async function checkToken(brain: Brain, { accountId }: RuntimeConfig): Promise<CheckResult> {
+/** Time to rotate a token without haste. */
+const EXPIRES_SOON_MS = 7 * 24 * 3_600_000
+
+function timeLeft(ms: number): string {
+  const hours = Math.max(0, Math.floor(ms / 3_600_000))
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`
+}
+
+export async function checkToken(brain: Brain, { accountId }: RuntimeConfig, clock: Clock): Promise<CheckResult> {
   try {
     const { paused, command } = await brain.query(service.signals, {})
     const state = paused
@@ -61,7 +69,14 @@ export async function checkToken(brain: Brain, { accountId }: RuntimeConfig): Pr
       : command === 'drain'
         ? ' (told to drain: nothing is claimed)'
         : ''
-    return pass('token', `accepted for account ${accountId}${state}`)
+    const { name, expiresAt } = await brain.query(service.tokenInfo, {})
+    const accepted = `"${name}" is accepted for account ${accountId}${state}`
+    if (expiresAt === null) return pass('token', `${accepted}; it never expires by itself`)
+    const leftMs = expiresAt - clock.now()
+    const end = `${accepted}; it expires ${new Date(expiresAt).toISOString()}, in ${timeLeft(leftMs)}`
+    return leftMs < EXPIRES_SOON_MS
+      ? warn('token', end, 'Rotate it (an admin calls serviceTokens:rotate) and put the new one into SERVICE_TOKEN.')
+      : pass('token', end)
   } catch (thrown) {
     const error = toBrainError(thrown)
     if (error.code === 'TOKEN_REFUSED')

@@ -11,6 +11,7 @@ import { readRoster } from '../agent-sync/roster.ts'
 import type { Brain } from '../brain/brain.ts'
 import type { Env, RuntimeConfig } from '../config/load.ts'
 import { runningGateway } from '../running-gateway.ts'
+import { checkPort } from './machine.ts'
 import type { CheckResult } from './result.ts'
 import { fail, pass, warn } from './result.ts'
 
@@ -48,7 +49,7 @@ export interface GatewayCheckDeps {
 
 export async function checkGateway(config: RuntimeConfig, { clock, random, brain }: GatewayCheckDeps): Promise<CheckResult[]> {
   const found = config.externalGateway ?? (await runningGateway(config))
-  if (found === null) return [pass('gateway', `not running; start brings it up on port ${config.gatewayPort}`)]
+  if (found === null) return [await checkGatewayPort(config)]
   const host = createExternalGateway({ clock, random }, found)
   const signal = clock.timeout(HANDSHAKE_MS)
   try {
@@ -68,6 +69,12 @@ export async function checkGateway(config: RuntimeConfig, { clock, random, brain
   } finally {
     await host.stop()
   }
+}
+
+/** Nobody has left a gateway: ours needs its port. */
+async function checkGatewayPort({ gatewayPort: port }: RuntimeConfig): Promise<CheckResult> {
+  const found = await checkPort({ name: 'gateway', port, host: '127.0.0.1', variable: 'OPENCLAW_GATEWAY_PORT', running: null })
+  return found.status === 'pass' ? pass('gateway', `not running; start brings it up on port ${port}, which is free`) : found
 }
 
 async function checkAgents(client: Client, brain: Brain, signal: AbortSignal): Promise<CheckResult> {

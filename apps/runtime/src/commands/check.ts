@@ -62,7 +62,7 @@ async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckR
     checkNode(),
     checkFolder('data folder', config.dataDir, 'DATA_DIR'),
     checkFolder('workspaces', config.workspaceRoot, 'WORKSPACE_ROOT'),
-    await checkPort('health port', config.health.port, config.health.host, 'HEALTH_PORT', running),
+    await checkPort({ name: 'health port', ...config.health, variable: 'HEALTH_PORT', running }),
   )
   const reachable = await checkReachable(config, clock)
   say(...reachable)
@@ -73,7 +73,7 @@ async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckR
   })
   try {
     const there = reachable.every(({ status }) => status !== 'fail')
-    const token = there ? await checkToken(brain, config) : null
+    const token = there ? await checkToken(brain, config, clock) : null
     if (token !== null) say(token)
     say(await checkInstallation(config, env))
     say(...(await checkGateway(config, { clock, random: systemRandom, brain: token?.status === 'pass' ? brain : null })))

@@ -11,6 +11,7 @@ import { openGateway } from '../gateway-host.ts'
 import { createTurns } from '../gateway.ts'
 import { createConditions } from '../health/conditions.ts'
 import { createStats } from '../health/stats.ts'
+import { createRedactor, secretsOf } from '../redact.ts'
 import { runningGateway } from '../running-gateway.ts'
 import { service } from '../service.ts'
 import { observe } from '../sync-once/observe.ts'
@@ -44,7 +45,7 @@ export async function syncOnce(options: SyncOnceOptions, io: CommandIo): Promise
   } catch (thrown) {
     if (thrown instanceof FolderError) {
       io.error(thrown.message)
-      return EXIT.failed
+      return thrown.code === 'FOLDER_IN_USE' ? EXIT.failed : EXIT.configuration
     }
     const error = toBrainError(thrown)
     io.error(`${error.message} ${error.whatToDo}`)
@@ -57,7 +58,8 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
   const clock = systemClock
   const random = systemRandom
   // The answer is on stdout; of the lines only what went wrong is of interest.
-  const log = logFor(options.logLevel ?? 'warn', io, process.stderr)
+  const redactor = createRedactor(secretsOf(config))
+  const log = logFor(options.logLevel ?? 'warn', io, redactor, process.stderr)
   const parts = new Set(options.only ?? PASS_PARTS)
   const running = holderOf(config.dataDir)
   const only = options.dryRun
@@ -66,14 +68,15 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
       ? `a runtime of this folder runs (pid ${running}); --take-over takes its place`
       : null
   const found = config.externalGateway ?? (await runningGateway(config))
-  const conditions = createConditions(log)
+  if (found !== null) redactor.add(found.token)
+  const conditions = createConditions(log, redactor)
   const plain = createConvexBrain({
     url: config.convexUrl,
     caller: { accountId: config.accountId, serviceToken: config.serviceToken },
     clock,
   })
   const brain = observeBrain(plain, conditions)
-  const gateway = openGateway({ config: { ...config, externalGateway: found }, env, clock, random, log })
+  const gateway = openGateway({ config: { ...config, externalGateway: found }, env, clock, random, log, redactor })
   const life = new AbortController()
   const signal = AbortSignal.any([io.stop, life.signal])
   let gatewayRun: Promise<void> = Promise.resolve()
@@ -96,6 +99,7 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
         random,
         log,
         conditions,
+        redactor,
         stats: createStats(clock),
         settings: config,
         identity: {

@@ -10,6 +10,7 @@ import { GatewayError, isGatewayError } from '@mission-control/openclaw/errors'
 import type { Brain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import type { Log } from '../log.ts'
+import type { Redactor } from '../redact.ts'
 import { service } from '../service.ts'
 import type { Turns } from '../turns.ts'
 import { untilAnswered } from '../until-answered.ts'
@@ -23,6 +24,7 @@ export interface ItemDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly redactor: Pick<Redactor, 'redact'>
   readonly turnTimeoutMs: number
   /** Resolves when the gateway knows the agent, or cannot be made to. */
   readonly ensureAgent: (slug: string, signal: AbortSignal) => Promise<void>
@@ -71,7 +73,7 @@ export async function deliverItem(
   const report = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null } as {
     -readonly [K in keyof RunReport]: RunReport[K]
   }
-  const found = await runTurn(item, deps, interrupt, {
+  const ran = await runTurn(item, deps, interrupt, {
     sent: () => (report.sentAfterMs ??= since()),
     accepted: () => {
       report.acceptedAfterMs ??= since()
@@ -82,6 +84,7 @@ export async function deliverItem(
       report.usage = usage
     },
   })
+  const found = redacted(ran, deps.redactor)
   onEnded()
   const { verdict, state } = await tell(item, found, report, deps, { giveUp, untold })
   const fields = {
@@ -102,6 +105,10 @@ export async function deliverItem(
   else log.info(line, 'delivery')
   return { verdict, state, report }
 }
+
+/** A reason is what the gateway or the provider said, who may repeat a key. It goes to the backend, and so to people. */
+const redacted = (verdict: Verdict, { redact }: Pick<Redactor, 'redact'>): Verdict =>
+  'reason' in verdict ? { ...verdict, reason: redact(verdict.reason) } : verdict
 
 interface Marks {
   sent(): void
