@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { createServer as createWebServer } from 'node:http'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { api } from '@mission-control/backend/convex/_generated/api'
 import type { Functions } from '@mission-control/embedded'
@@ -87,6 +88,24 @@ describe('check of what is about to go wrong', () => {
     expect(await tokenOf(3)).toMatchObject({ status: 'warn', next: expect.stringContaining('serviceTokens:rotate') })
   })
 
+  it('says that nothing is claimed, and what answers in place of a backend or a model', async () => {
+    await using world = await createWorld(functions, { agents: [] })
+    const env = await world.environment()
+    await world.owner.mutation(api.accounts.setCommand, { accountId: world.accountId as never, command: 'drain' })
+    expect((await checked(env)).of('claims')).toMatchObject({ status: 'warn', message: expect.stringContaining('drain') })
+    const web = createWebServer((_request, response) => void response.end('<html>hello</html>')).listen(0, '127.0.0.1')
+    await once(web, 'listening')
+    const { port } = web.address() as AddressInfo
+    const page = await checked({ ...env, CONVEX_URL: `http://127.0.0.1:${port}` })
+    expect([page.code, page.of('backend')?.message]).toEqual([5, expect.stringContaining('no Convex backend')])
+    web.close()
+    await once(web, 'close')
+    const model = { MODEL_BASE_URL: `http://127.0.0.1:${port}/v1`, OPENCLAW_MODEL: 'm' }
+    expect((await checked({ ...env, ...model })).of('model')?.message).toContain('ECONNREFUSED')
+    const wrong = await checked({ ...env, OPENCLAW_GATEWAY_TOKEN: 'wrong' })
+    expect(wrong.of('gateway')?.message).toContain('The gateway refused the token.')
+  })
+
   it('names who holds a port, and agrees with start about what that is worth', async () => {
     await using world = await createWorld(functions, { agents: [] })
     const holder = createServer().listen(0, '127.0.0.1')
@@ -104,6 +123,7 @@ describe('check of what is about to go wrong', () => {
       expect(taken.of(name)?.message).toContain(`is held by process ${process.pid} `)
     }
     holder.close()
+    await once(holder, 'close')
     expect((await checked({ ...env, HEALTH_HOST: '203.0.113.1', HEALTH_PORT: '3999' })).of('health port')).toMatchObject({
       class: 'configuration',
     })

@@ -73,10 +73,16 @@ async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckR
   })
   try {
     const there = reachable.every(({ status }) => status !== 'fail')
-    const token = there ? await checkToken(brain, config, clock) : null
-    if (token !== null) say(token)
+    const token = there ? await checkToken(brain, config, clock) : []
+    say(...token)
     say(await checkInstallation(config, env))
-    say(...(await checkGateway(config, { clock, random: systemRandom, brain: token?.status === 'pass' ? brain : null })))
+    say(
+      ...(await checkGateway(config, {
+        clock,
+        random: systemRandom,
+        brain: token.length > 0 && token.every(({ status }) => status !== 'fail') ? brain : null,
+      })),
+    )
     say(await checkModel(config, clock))
   } finally {
     await brain.close()
