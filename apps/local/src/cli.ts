@@ -1,6 +1,7 @@
 /** The one-machine stack's command line: `./mc <command>` is `mission-control <command>`. The only place here that touches signals. */
 import path from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { EXIT } from '@mission-control/shared/exit-codes'
 import { parseLifetime } from './sign-in/lifetime.ts'
 import { ROOT } from './stack/entries.ts'
 
@@ -72,7 +73,8 @@ function lifetime(text: string): number {
 const program = new Command('mc')
   .version('0.1.0')
   .description('Mission Control on one machine: embedded backend, OpenClaw gateway and runtime.')
-  .showHelpAfterError()
+  .showHelpAfterError('(add --help for what is possible)')
+  .exitOverride()
   .addHelpText('after', '\n  test [--fast]                 every check of this repository\n\nStart with: ./mc demo')
 
 program
@@ -84,7 +86,7 @@ program
   .option('--data-dir <folder>', 'emptied at each start (default: .data/demo)', folder)
   .addHelpText('after', '\nExample: ./mc demo --once --json --fake-gateway')
   .action(async ({ dataDir, ...options }: { once: boolean; json: boolean; fakeGateway: boolean; dataDir?: string }) => {
-    if (options.json && !options.once) throw new Error('--json prints the first reply and needs --once: ./mc demo --once --json')
+    if (options.json && !options.once) program.error('--json prints the first reply and needs --once: ./mc demo --once --json')
     const { demo } = await import('./commands/demo.ts')
     await demo({ ...options, dataDir: dataDir ?? path.join(DATA, 'demo') }, stopSignal())
   })
@@ -197,9 +199,11 @@ program
 try {
   await program.parseAsync(process.argv)
 } catch (error) {
-  if (!(error instanceof Stopped)) {
+  // Help, version and a wrong command line end this way too; commander has said why.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  else if (!(error instanceof Stopped)) {
     const { readable } = await import('./errors.ts')
     process.stderr.write(`mc: ${readable(error).message}\n`)
-    process.exitCode = 1
+    process.exitCode = EXIT.failed
   }
 }

@@ -6,13 +6,15 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { CheckOptions } from './commands/check.ts'
+import type { ListOptions, RedriveOptions } from './commands/dead-letters.ts'
 import type { SyncOnceOptions } from './commands/sync-once.ts'
+import type { TraceOptions } from './commands/trace.ts'
 import { PASS_PARTS as PARTS } from './sync-once/report.ts'
 import type { PassPart } from './sync-once/report.ts'
 import type { CommandIo, CommonOptions } from './commands/context.ts'
 import { helpText } from './config/document.ts'
 import { LOG_LEVELS } from './config/variables.ts'
-import { EXIT } from './exit-codes.ts'
+import { EXIT } from '@mission-control/shared/exit-codes'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -74,7 +76,42 @@ function program(finish: (code: number) => void): Command {
     .option('--json', 'one JSON object')
     .option('--take-over', 'take the place of the runtime that runs on this data folder')
     .action(async (options: SyncOnceOptions) => finish(await (await import('./commands/sync-once.ts')).syncOnce(options, io())))
+
+  const letters = main.command('dead-letters').description('deliveries that were given up: list, show, redrive')
+  const deadLetters = () => import('./commands/dead-letters.ts')
+  common(letters.command('list'), 'mission-control-runtime dead-letters list --limit 200 --json')
+    .description('what was given up, and why')
+    .option('--limit <n>', 'at most this many (default: 50)', countOf)
+    .option('--cursor <cursor>', 'go on after an earlier list')
+    .option('--json', 'one JSON object')
+    .action(async (options: ListOptions) => finish(await (await deadLetters()).listDeadLetters(options, io())))
+  common(letters.command('show'), 'mission-control-runtime dead-letters show <id>')
+    .description('the whole story of one')
+    .argument('<id>', 'as dead-letters list prints it')
+    .option('--json', 'one JSON object')
+    .action(async (id: string, options: TraceOptions) => finish(await (await deadLetters()).showDeadLetter(id, options, io())))
+  common(letters.command('redrive'), 'mission-control-runtime dead-letters redrive <id>')
+    .description('put them back to the end of their queue, with all attempts again')
+    .argument('<id...>', 'as dead-letters list prints them')
+    .option('--json', 'one JSON object')
+    .action(async (ids: string[], options: RedriveOptions) =>
+      finish(await (await deadLetters()).redriveDeadLetters(ids, options, io())),
+    )
+
+  common(main.command('trace'), 'mission-control-runtime trace <deliveryId>')
+    .description('one delivery, attempt by attempt: committed, claimed, sent, accepted, replied, settled')
+    .argument('<deliveryId>', 'from a log line, dead-letters list or sync-once --dry-run')
+    .option('--json', 'one JSON object')
+    .action(async (id: string, options: TraceOptions) =>
+      finish(await (await import('./commands/trace.ts')).trace(id, options, io())),
+    )
   return main
+}
+
+function countOf(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1 || count > 10_000) throw new InvalidArgumentError('A number from 1 to 10000.')
+  return count
 }
 
 function partsOf(text: string): PassPart[] {

@@ -10,6 +10,7 @@ import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway
 import { loadConfig } from './config/load.ts'
 import { openGateway } from './gateway-host.ts'
 import { silentLog } from './log.ts'
+import { createRedactor } from './redact.ts'
 import type { RuntimeGateway } from './runtime.ts'
 
 const NO_TOOLS = { keep: async () => undefined, entryOf: () => null }
@@ -45,6 +46,7 @@ function run(env: Record<string, string>): RuntimeGateway {
     random: systemRandom,
     log: silentLog,
     tools: NO_TOOLS,
+    redactor: createRedactor(),
   })
   const life = new AbortController()
   const running = gateway.run(life.signal)

@@ -16,7 +16,9 @@ import type { ToolsDirectory } from './agent-tools/agent-tools.ts'
 import { createGatewayAgents } from './agent-sync/gateway-agents.ts'
 import type { Env, RuntimeConfig } from './config/load.ts'
 import type { Log } from './log.ts'
+import type { Redactor } from './redact.ts'
 import { backoffMs } from './until-answered.ts'
+import { runningGateway } from './running-gateway.ts'
 import type { RuntimeGateway } from './runtime.ts'
 import type { GatewayState } from './turns.ts'
 
@@ -27,6 +29,8 @@ export interface GatewayHostDeps {
   readonly random: Random
   readonly log: Log
   readonly tools: ToolsDirectory
+  /** Learns the token of our own gateway. */
+  readonly redactor: Redactor
 }
 
 /** How often the link is looked at: the client tells of a new gateway, not of a lost one. Costs a property read. */
@@ -61,6 +65,9 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
       ...(config.openclawBin === null ? {} : { OPENCLAW_BIN: config.openclawBin }),
       ...(deps.env['PATH'] === undefined ? {} : { PATH: deps.env['PATH'] }),
     })
+    // One that is adopted gets no new configuration.
+    const left = await runningGateway(config)
+    if (left !== null) deps.redactor.add(left.token)
     const model = chooseModel(config.model)
     return openSupervisor(
       { clock, random, log: ({ level, message, ...fields }) => log[level]({ ...fields, part: 'gateway' }, message) },
@@ -71,7 +78,10 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
         env: deps.env,
         modelEnv: modelEnv(model),
         // Agents follow by patch: the sync is the one that knows the roster.
-        config: ({ port, token }) => initialConfig({ port, token, model, agents: [], workspaceRoot: config.workspaceRoot }),
+        config({ port, token }) {
+          deps.redactor.add(token)
+          return initialConfig({ port, token, model, agents: [], workspaceRoot: config.workspaceRoot })
+        },
       },
     )
   }

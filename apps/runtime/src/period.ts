@@ -18,6 +18,7 @@ import type { Stats } from './health/stats.ts'
 import type { Heartbeats } from './heartbeat/run.ts'
 import { createHeartbeats } from './heartbeat/run.ts'
 import type { Log } from './log.ts'
+import type { Redactor } from './redact.ts'
 import { service } from './service.ts'
 import type { Turns } from './turns.ts'
 
@@ -41,6 +42,7 @@ export interface LoopDeps {
   readonly random: Random
   readonly log: Log
   readonly conditions: Conditions
+  readonly redactor: Pick<Redactor, 'redact'>
   readonly stats: Stats
   readonly settings: LoopSettings
   readonly identity: Identity
@@ -69,6 +71,10 @@ export interface Period {
 /** An overdue head that nobody claimed for this long: the subscription has missed it. */
 const OVERDUE_MS = 1_000
 
+/** Why nothing is claimed, as pages and logs say it; each names the way back. */
+export const DRAINING = 'draining: the backend asked for it (accounts:setCommand takes it back with command null)'
+export const PAUSED = 'the account is paused (accounts:setPaused resumes it)'
+
 /** The time of an answer on its way is far below this. */
 const JUMP_MS = 30_000
 
@@ -82,6 +88,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
   let controlSeq = hello.controlSeq
   let stopSeq: number | null = null
   let wasBusy = false
+  let pausedBy: string | null = null
 
   const backendNow = () => base.backend + (clock.monotonic() - base.at)
 
@@ -92,6 +99,15 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     life.abort()
     delivery.interrupt('superseded')
     void delivery.drained().then(() => over.resolve('superseded'))
+  }
+
+  function pause(why: string | null): void {
+    if (why === pausedBy) return
+    pausedBy = why
+    if (why === null) log.info({ epoch }, 'claims go on')
+    else
+      log.info({ epoch, why, held: delivery.held().length }, 'nothing is claimed until this is taken back; turns in flight go on')
+    delivery.setPaused(why)
   }
 
   const delivery = createDelivery({
@@ -205,7 +221,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     over: over.promise,
     backendNow,
     signals(signals) {
-      delivery.setPaused(signals.paused || signals.command === 'drain')
+      pause(signals.command === 'drain' ? DRAINING : signals.paused ? PAUSED : null)
       checkIn.reconsider()
       sync.rosterVersion(signals.rosterVersion)
       controlSeq = Math.max(controlSeq, signals.controlSeq)

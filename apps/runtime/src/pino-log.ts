@@ -1,8 +1,8 @@
-/** Structured lines on stdout, pretty on a terminal. Whatever a line carries, service tokens never leave the process. */
+/** Structured lines on stdout, pretty on a terminal. Whatever a line carries, secrets never leave the process. */
 import pino from 'pino'
 import pretty from 'pino-pretty'
-import { redactServiceTokens } from '@mission-control/shared/service-token'
 import type { Log } from './log.ts'
+import type { Redactor } from './redact.ts'
 
 export interface LogOptions {
   readonly level: string
@@ -11,12 +11,18 @@ export interface LogOptions {
   readonly colour: boolean
   /** False: JSON lines. */
   readonly pretty: boolean
+  readonly redactor: Redactor
 }
 
-const SECRET_PATHS = ['serviceToken', 'token', 'apiKey', '*.serviceToken', '*.token', '*.apiKey', 'args', '*.args']
+const SECRET_NAMES = ['serviceToken', 'token', 'apiKey', 'authorization', 'args']
+const SECRET_PATHS = SECRET_NAMES.flatMap((name) => [name, `*.${name}`])
+
+/** An Error has no fields of its own that JSON would show. */
+const errorFields = (error: unknown): unknown =>
+  error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : error
 
 export function createLog(
-  { level, now, colour, pretty: isPretty }: LogOptions,
+  { level, now, colour, pretty: isPretty, redactor }: LogOptions,
   out: NodeJS.WritableStream = process.stdout,
 ): Log {
   const options = {
@@ -25,7 +31,8 @@ export function createLog(
     timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRET_PATHS, censor: '***' },
-    hooks: { streamWrite: redactServiceTokens },
+    serializers: { error: errorFields },
+    hooks: { streamWrite: (line: string) => redactor.redact(line) },
   }
   if (!isPretty) return pino(options, out as pino.DestinationStream)
   return pino(

@@ -23,17 +23,22 @@ import { openGateway } from './gateway-host.ts'
 import type { GatewayLink } from './gateway.ts'
 import { createTurns } from './gateway.ts'
 import type { Conditions } from './health/conditions.ts'
-import { createConditions } from './health/conditions.ts'
+import { CONDITION_NAMES, createConditions } from './health/conditions.ts'
+import type { Metrics } from './health/metrics.ts'
+import { createMetrics } from './health/metrics.ts'
 import type { HealthPage } from '@mission-control/shared/health'
 import { healthPage, notReady } from './health/report.ts'
-import type { HealthServer } from './health/server.ts'
+import type { HealthServer, HealthSource } from './health/server.ts'
 import { startHealthServer } from './health/server.ts'
 import type { Stats } from './health/stats.ts'
 import { createStats } from './health/stats.ts'
 import type { Log } from './log.ts'
 import type { Loops } from './loops.ts'
+import type { Redactor } from './redact.ts'
+import { createRedactor, secretsOf } from './redact.ts'
 import { createLoops } from './loops.ts'
 import type { Gateway } from '@mission-control/openclaw/gateway'
+import type { GatewayState } from './turns.ts'
 
 export interface RuntimeDeps {
   readonly clock: Clock
@@ -41,6 +46,8 @@ export interface RuntimeDeps {
   readonly log: Log
   /** Our environment; the gateway's child gets an allow-list of it. */
   readonly env: Env
+  /** The one that `log` uses: it learns secrets as they come up. */
+  readonly redactor?: Redactor
   /** In place of the official clients. */
   readonly brain?: Brain
   /** In place of packages/openclaw's host. */
@@ -71,7 +78,7 @@ export type StopReason = 'stopped' | 'restart'
 export interface Runtime extends AsyncDisposable {
   /**
    * Resolves when everything runs that does not depend on somebody else: lock taken, health pages up. Rejects with
-   * FolderError, PortTakenError or the system's error.
+   * FolderError, PortError or the system's error.
    */
   start(): Promise<void>
   /** Resolves when the runtime has stopped; rejects when it cannot go on (first hello refused, a defect in a loop). */
@@ -92,8 +99,10 @@ const TOOLS_GRACE_MS = 500
 
 export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime {
   const { clock, random, log } = deps
-  const conditions: Conditions = createConditions(log)
-  const stats: Stats = createStats(clock)
+  const redactor = deps.redactor ?? createRedactor(secretsOf(config))
+  const conditions: Conditions = createConditions(log, redactor)
+  const metrics: Metrics = createMetrics()
+  const stats: Stats = createStats(clock, metrics.events)
   const done = Promise.withResolvers<StopReason>()
   done.promise.catch(() => undefined)
   const startedAt = clock.monotonic()
@@ -112,14 +121,14 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
     { brain, clock, random, log, turns: turnsInFlight, bootId: (signal) => gateway.bootId(signal) },
     { tools: config.tools, dataDir: config.dataDir, version: config.versions.runtime },
   )
-  const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log, tools: tools.directory })
+  const gateway = deps.gateway ?? openGateway({ config, env: deps.env, clock, random, log, redactor, tools: tools.directory })
   const versions = () => ({
     runtime: config.versions.runtime,
     openclaw: config.versions.openclaw ?? gateway.link.state().version,
   })
 
-  const unwatchGateway = gateway.link.onChange(({ up, reason }) => conditions.set('gateway', up ? null : reason))
-  conditions.set('gateway', gateway.link.state().up ? null : gateway.link.state().reason)
+  const gatewayIs = ({ up, reason }: GatewayState) => conditions.set('gateway', up ? null : reason)
+  const unwatchGateway = gateway.link.onChange(gatewayIs)
 
   let loops: Loops | null = null
   function makeLoops(instanceId: string): Loops {
@@ -132,6 +141,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
       random,
       log,
       conditions,
+      redactor,
       stats,
       settings: config,
       identity: { versions, infrastructure: config.infrastructure, intervalMs: config.checkInIntervalMs },
@@ -142,6 +152,8 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
         void stop('restart')
       },
       onFirstActive() {
+        // A runtime that stands by starts no gateway and misses none.
+        gatewayIs(gateway.link.state())
         gatewayRun = gateway.run(gatewayLife.signal)
       },
     })
@@ -161,11 +173,26 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
     tools: tools.status(),
   })
 
+  const pages: HealthSource = {
+    page: () => healthPage(view()),
+    notReady: () => notReady(view()),
+    async metrics() {
+      const oldest = loops?.period()?.delivery.oldestCommittedAt() ?? null
+      const text = await metrics.render({
+        page: healthPage(view()),
+        ready: notReady(view()).length === 0,
+        conditions: CONDITION_NAMES.filter((name) => conditions.get(name) !== null),
+        oldestHeldAgeSeconds: oldest === null ? 0 : (clock.monotonic() - oldest) / 1000,
+      })
+      return { contentType: metrics.contentType, text }
+    },
+  }
+
   async function start(): Promise<void> {
     dataDir = openDataDir(config.dataDir, random)
     try {
       loops = makeLoops(dataDir.instanceId)
-      server = await startHealthServer({ page: () => healthPage(view()), notReady: () => notReady(view()) }, config.health)
+      server = await startHealthServer(pages, { ...config.health, log, clock })
       dataDir.record('health', { pid: process.pid, host: server.host, port: server.port })
       const { host, port } = await tools.start(toolsPorts(config))
       dataDir.record('tools', { pid: process.pid, host, port })

@@ -8,6 +8,7 @@ export const service = {
   checkIn: runtime.checkIn,
   goOffline: runtime.goOffline,
   signals: runtime.signals,
+  tokenInfo: runtime.tokenInfo,
   ready: notifications.ready,
   claim: notifications.claim,
   settle: notifications.settle,

@@ -1,6 +1,11 @@
 /** `check` and `sync-once` against a real backend and the fake gateway. */
+import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { createServer as createWebServer } from 'node:http'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { api } from '@mission-control/backend/convex/_generated/api'
 import type { Functions } from '@mission-control/embedded'
 import type { CheckResult } from '../src/check/result.ts'
 import { check } from '../src/commands/check.ts'
@@ -46,6 +51,7 @@ describe('check', () => {
       ['backend', 'clock', 'token', 'gateway', 'agents', 'health port', 'data folder'].map((name) => [name, of(name)?.status]),
     ).toEqual(['backend', 'clock', 'token', 'gateway', 'agents', 'health port', 'data folder'].map((name) => [name, 'pass']))
     expect(code).toBe(0)
+    expect(of('token')?.message).toMatch(/^"test" is accepted for account \w+; it never expires by itself$/)
     expect(text).not.toContain(world.token)
     await expect(stat(`${env['DATA_DIR']}/runtime.lock`)).rejects.toThrow('ENOENT')
   })
@@ -62,6 +68,65 @@ describe('check', () => {
     const strict = await checked(env, true)
     expect(strict.of('agents')).toMatchObject({ status: 'warn', message: 'not in the gateway: writer' })
     expect(strict.code).toBe(6)
+  })
+})
+
+describe('check of what is about to go wrong', () => {
+  it('tells when the token ends, and warns in time', async () => {
+    await using world = await createWorld(functions, { agents: [] })
+    const env = await world.environment()
+    const tokenOf = async (expiresInDays: number) => {
+      const accountId = world.accountId as never
+      const { token } = await world.owner.action(api.serviceTokens.create, {
+        accountId,
+        name: `for ${expiresInDays}`,
+        expiresInDays,
+      })
+      return (await checked({ ...env, SERVICE_TOKEN: token })).of('token')
+    }
+    expect(await tokenOf(90)).toMatchObject({ status: 'pass', message: expect.stringMatching(/expires 20\S+Z, in 89 days$/) })
+    expect(await tokenOf(3)).toMatchObject({ status: 'warn', next: expect.stringContaining('serviceTokens:rotate') })
+  })
+
+  it('says that nothing is claimed, and what answers in place of a backend or a model', async () => {
+    await using world = await createWorld(functions, { agents: [] })
+    const env = await world.environment()
+    await world.owner.mutation(api.accounts.setCommand, { accountId: world.accountId as never, command: 'drain' })
+    expect((await checked(env)).of('claims')).toMatchObject({ status: 'warn', message: expect.stringContaining('drain') })
+    const web = createWebServer((_request, response) => void response.end('<html>hello</html>')).listen(0, '127.0.0.1')
+    await once(web, 'listening')
+    const { port } = web.address() as AddressInfo
+    const page = await checked({ ...env, CONVEX_URL: `http://127.0.0.1:${port}` })
+    expect([page.code, page.of('backend')?.message]).toEqual([5, expect.stringContaining('no Convex backend')])
+    web.close()
+    await once(web, 'close')
+    const model = { MODEL_BASE_URL: `http://127.0.0.1:${port}/v1`, OPENCLAW_MODEL: 'm' }
+    expect((await checked({ ...env, ...model })).of('model')?.message).toContain('ECONNREFUSED')
+    const wrong = await checked({ ...env, OPENCLAW_GATEWAY_TOKEN: 'wrong' })
+    expect(wrong.of('gateway')?.message).toContain('The gateway refused the token.')
+  })
+
+  it('names who holds a port, and agrees with start about what that is worth', async () => {
+    await using world = await createWorld(functions, { agents: [] })
+    const holder = createServer().listen(0, '127.0.0.1')
+    await once(holder, 'listening')
+    const { port } = holder.address() as AddressInfo
+    const { OPENCLAW_GATEWAY_URL: _url, OPENCLAW_GATEWAY_TOKEN: _token, ...env } = await world.environment()
+    const taken = await checked({
+      ...env,
+      HEALTH_PORT: String(port),
+      OPENCLAW_GATEWAY_PORT: String(port),
+      OPENCLAW_BIN: '/nope.mjs',
+    })
+    for (const name of ['health port', 'gateway']) {
+      expect(taken.of(name)).toMatchObject({ status: 'fail', class: 'failed' })
+      expect(taken.of(name)?.message).toContain(`is held by process ${process.pid} `)
+    }
+    holder.close()
+    await once(holder, 'close')
+    expect((await checked({ ...env, HEALTH_HOST: '203.0.113.1', HEALTH_PORT: '3999' })).of('health port')).toMatchObject({
+      class: 'configuration',
+    })
   })
 })
 

@@ -1,8 +1,11 @@
 /** The runtime as a process: killed, stopped, refused. Backend and gateway live outside of it and go on. */
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { api } from '@mission-control/backend/convex/_generated/api'
 import type { Functions } from '@mission-control/embedded'
 import { spawnRuntime } from './stack/process.ts'
 import { buildFunctions, createWorld } from './stack/world.ts'
@@ -11,6 +14,9 @@ let functions: Functions
 beforeAll(async () => {
   functions = await buildFunctions()
 })
+
+/** As a shell runs it, by its first line. */
+const BIN = fileURLToPath(new URL('../bin/mission-control-runtime.mjs', import.meta.url))
 
 const active = (line: Record<string, unknown>) => line['msg'] === 'active'
 const agentMessages = async (world: Awaited<ReturnType<typeof createWorld>>) =>
@@ -122,7 +128,7 @@ describe('the process', () => {
     holder.close()
 
     await using folder = spawnRuntime({ ...env, DATA_DIR: '/dev/null/x' })
-    expect(await folder.ended).toBe(1)
+    expect(await folder.ended).toBe(3)
     expect(folder.errors()).toMatch(/^The data folder \/dev\/null\/x cannot be created or written .* set DATA_DIR/m)
     expect(folder.errors()).not.toContain('    at ')
 
@@ -131,6 +137,28 @@ describe('the process', () => {
     await using second = spawnRuntime(env)
     expect(await second.ended).toBe(1)
     expect(second.errors()).toContain(`pid ${running.child.pid}`)
+  })
+
+  it('restarts inside the same process when the backend asks for it', async () => {
+    await using world = await createWorld(functions)
+    await using runtime = spawnRuntime(await world.environment())
+    await runtime.line(active)
+    const { accountId } = world
+    await world.owner.mutation(api.accounts.setCommand, { accountId: accountId as never, command: 'restart' })
+    const first = runtime.lines.filter(active).length
+    await runtime.line((line) => active(line) && runtime.lines.filter(active).length > first)
+    expect(runtime.lines.some((line) => line['msg'] === 'a restart was asked for')).toBe(true)
+    await world.post('@writer [[say:after the restart]]')
+    expect(await world.replies(1)).toEqual(['after the restart'])
+    runtime.kill('SIGTERM')
+    expect(await runtime.ended).toBe(0)
+    expect(runtime.errors()).toBe('')
+  })
+
+  it('names an env file that is not there in its own words, although Node has an option of that name', async () => {
+    const missing = spawnSync(BIN, ['check', '--env-file', '/nonexistent/env'], { encoding: 'utf8' })
+    expect(missing.status).toBe(3)
+    expect(missing.stdout).toContain('The env file /nonexistent/env cannot be read (ENOENT): correct --env-file.')
   })
 
   it('waits for a backend that is not there yet, and says so', async () => {

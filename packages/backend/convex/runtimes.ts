@@ -21,6 +21,10 @@ export const status = memberQuery('member')({
         reasons: v.array(v.string()),
         versions: vVersions,
         infrastructure: vInfrastructure,
+        /**
+         * How often it says that it is there. Three of these without a word make it `offline` (at least 45 s; a cron looks each
+         * minute); a reader with a clock may call it stale before, from `lastSeenAt`.
+         */
         announcedIntervalMs: v.number(),
         lastSeenAt: v.number(),
         leaseUntil: nullable(v.number()),

@@ -76,6 +76,7 @@ it('answers and takes exactly what the service contract says', () => {
   type Result<F extends FunctionReference<'query' | 'mutation'>> = FunctionReturnType<F>
   type Service = typeof api.service
   expectTypeOf<Args<Service['runtime']['hello']>>().branded.toEqualTypeOf<Contract.HelloArgs>()
+  expectTypeOf<Result<Service['runtime']['tokenInfo']>>().branded.toEqualTypeOf<Contract.TokenInfo>()
   expectTypeOf<Result<Service['runtime']['hello']>>().branded.toEqualTypeOf<Contract.HelloResult>()
   expectTypeOf<Args<Service['runtime']['checkIn']>>().branded.toEqualTypeOf<Contract.CheckInArgs>()
   expectTypeOf<Result<Service['runtime']['checkIn']>>().branded.toEqualTypeOf<Contract.CheckInResult>()

@@ -139,6 +139,7 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'service/runtime:goOffline': 'service',
   'service/runtime:hello': 'service',
   'service/runtime:signals': 'service',
+  'service/runtime:tokenInfo': 'service',
   'service/tools:call': 'service',
   'service/tools:read': 'service',
 }

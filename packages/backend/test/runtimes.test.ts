@@ -93,6 +93,70 @@ onEachEngine('the lease', (open) => {
   })
 })
 
+onEachEngine('staleness', (open) => {
+  it('is judged by the interval the runtime announced, between the busy lease and the idle one', async () => {
+    const world = await createWorld(await open())
+    const leaseWith = async (announcedIntervalMs: number) => {
+      await world.checkIn([], { announcedIntervalMs })
+      const answer = await world.hello('box-2', 'b')
+      return answer.role === 'standby' ? answer.activeLeaseMs : null
+    }
+    expect(await leaseWith(5_000)).toBe(LEASE_BUSY_MS)
+    expect(await leaseWith(30_000)).toBe(90_000)
+    expect(await leaseWith(3_600_000)).toBe(LEASE_IDLE_MS)
+    await world.hello('box-1', 'boot-1', 20_000) // the same boot again
+    await world.backend.advance(60_001)
+    await world.backend.mutation(internal.maintenance.lapse, {})
+    await world.backend.finishScheduled()
+    expect(await world.ada.query(api.runtimes.status, { accountId: world.accountId })).toMatchObject({ status: 'offline' })
+  })
+
+  it('takes a standby that no longer asks off the list', async () => {
+    const world = await createWorld(await open())
+    await world.hello('box-2', 'b')
+    const roles = async () => {
+      const { runtimes } = await world.ada.query(api.runtimes.status, { accountId: world.accountId })
+      return Object.fromEntries(runtimes.map(({ instanceId, role, status }) => [instanceId, `${role} ${status}`]))
+    }
+    expect(await roles()).toEqual({ 'box-1': 'active online', 'box-2': 'standby online' })
+    await world.backend.advance(LEASE_IDLE_MS / 2)
+    await world.checkIn([])
+    await world.backend.advance(LEASE_IDLE_MS / 2 + 1)
+    await world.checkIn([])
+    await world.backend.mutation(internal.maintenance.lapse, {})
+    await world.backend.finishScheduled()
+    expect(await roles()).toEqual({ 'box-1': 'active online', 'box-2': 'gone offline' })
+    expect(await world.hello('box-2', 'b')).toMatchObject({ role: 'standby' })
+    expect(await roles()).toMatchObject({ 'box-2': 'standby online' })
+  })
+})
+
+onEachEngine('drain', (open) => {
+  it('claims nothing and begins no heartbeat until it is taken back', async () => {
+    const world = await createWorld(await open())
+    const { service, accountId } = world
+    await world.post('@engineer go')
+    const [head] = await world.ready()
+    await world.ada.mutation(api.accounts.setCommand, { accountId, command: 'drain' })
+    await expect(world.claim([head?.id ?? '']).catch(errorCode)).resolves.toBe('PAUSED')
+    const slot = { ...service, epoch: world.epoch, agentId: world.qa, slot: 1 }
+    expect(await world.backend.mutation(api.service.heartbeats.begin, slot)).toEqual({ skip: 'draining' })
+    await world.ada.mutation(api.accounts.setCommand, { accountId, command: null })
+    expect(await world.claimOne()).toMatchObject({ id: head?.id, committedAgoMs: expect.any(Number) })
+  })
+})
+
+onEachEngine('tokenInfo', (open) => {
+  it('tells a token its name and its end, and nothing of others', async () => {
+    const world = await createWorld(await open())
+    const { accountId, backend } = world
+    const { token } = await world.ada.action(api.serviceTokens.create, { accountId, name: 'short', expiresInDays: 3 })
+    const info = await backend.query(api.service.runtime.tokenInfo, { accountId, serviceToken: token })
+    expect(info).toEqual({ name: 'short', expiresAt: expect.any(Number) })
+    expect(await backend.query(api.service.runtime.tokenInfo, world.service)).toEqual({ name: 'box', expiresAt: null })
+  })
+})
+
 onEachEngine('goOffline', (open) => {
   it('gives everything back unused, wakes a standby and lets it in at once', async () => {
     const world = await createWorld(await open())

@@ -14,7 +14,7 @@ const ARROWS: Record<string, { source: string[]; tests: string[] }> = {
   'packages/embedded': { source: ['shared', 'host'], tests: [] },
   'packages/backend': { source: ['shared', 'embedded'], tests: ['host'] },
   'packages/openclaw': { source: ['shared', 'host'], tests: [] },
-  'packages/devtools': { source: ['host', 'openclaw'], tests: [] },
+  'packages/devtools': { source: ['shared', 'host', 'embedded', 'openclaw'], tests: [] },
   'apps/runtime': { source: ['shared', 'host', 'backend', 'openclaw'], tests: ['embedded'] },
   'apps/local': { source: ['shared', 'host', 'backend', 'embedded', 'openclaw'], tests: [] },
 }

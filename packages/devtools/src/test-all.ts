@@ -12,16 +12,26 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '@mission-control/host/clock'
 import { installOpenclaw } from '@mission-control/openclaw/install'
+import { EXIT } from '@mission-control/shared/exit-codes'
 import type { Tally } from './tally.ts'
 import { add, EMPTY, formatTally, readVitestReport } from './tally.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
-const { values: flags } = parseArgs({
-  options: { fast: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
-})
+const flags = readFlags()
 if (flags.help) {
   console.log('Usage: ./mc test [--fast]\n\n  --fast   leave out the end-to-end tests with the real OpenClaw gateway')
   process.exit(0)
+}
+
+function readFlags(): { fast: boolean; help: boolean } {
+  try {
+    return parseArgs({
+      options: { fast: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
+    }).values
+  } catch (error) {
+    console.error(`mc: ${(error as Error).message.split('. ')[0]}: ./mc test --help shows what there is.`)
+    return process.exit(EXIT.usage)
+  }
 }
 
 const bin = (name: string) => path.join(root, 'node_modules/.bin', name)

@@ -1,5 +1,6 @@
 /** The engine's own errors. What a user function throws is a `FunctionError` by the time it leaves the engine. */
 import type { Json } from './values/json.ts'
+import type { WireCode } from './wire-codes.ts'
 
 /** Something Convex can do and this backend does not. Never a silent approximation. */
 export class NotSupportedError extends Error {
@@ -31,8 +32,8 @@ export class StorageError extends Error {
 export class RequestError extends Error {
   override name = 'RequestError'
   readonly status: number
-  readonly code: string
-  constructor(status: number, code: string, message: string) {
+  readonly code: WireCode
+  constructor(status: number, code: WireCode, message: string) {
     super(message)
     this.status = status
     this.code = code

@@ -26,6 +26,12 @@ export interface FolderLock {
 /** The folder is held by another process, or cannot be used at all. The message is one sentence for the operator. */
 export class FolderError extends Error {
   override readonly name = 'FolderError'
+  /** In use may pass by itself; unusable does not. */
+  readonly code: 'FOLDER_IN_USE' | 'FOLDER_UNUSABLE'
+  constructor(code: FolderError['code'], message: string, cause: unknown) {
+    super(message, { cause })
+    this.code = code
+  }
 }
 
 export interface FolderLockOptions {
@@ -53,8 +59,9 @@ export function lockFolder(folder: string, { name, holder, change }: FolderLockO
     lock.close()
     const pid = pidIn(pidFile)
     throw new FolderError(
+      'FOLDER_IN_USE',
       `The data folder ${real} is in use by ${holder}${pid === null ? '' : ` (pid ${pid})`}: stop that one, or ${change}.`,
-      { cause: error },
+      error,
     )
   }
   writeFileSync(`${pidFile}.new`, `${process.pid}\n`, { mode: 0o600 })
@@ -70,10 +77,9 @@ function usable(folder: string, change: string): string {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new FolderError(
+      'FOLDER_UNUSABLE',
       `The data folder ${folder} cannot be created or written (${code}): correct its owner or path, or ${change}.`,
-      {
-        cause: error,
-      },
+      error,
     )
   }
 }

@@ -2,40 +2,116 @@
  * The one error class of this package. The class of an error decides what the caller does: `retryable` later and as it is,
  * `terminal` never, `configuration` after somebody repaired something (it must not use up an attempt).
  */
+import type { ErrorInfo } from '@mission-control/shared/errors'
+
 export type ErrorClass = 'retryable' | 'terminal' | 'configuration'
 
-/** Every code, with the class it has unless the gateway says otherwise, and one line on what to do. */
+/**
+ * Every code, with the class it has unless the gateway says otherwise, what it means, and one line on what to do. docs/errors.md is
+ * generated from this and the other registries.
+ */
 export const GATEWAY_ERRORS = {
-  GATEWAY_UNREACHABLE: ['retryable', 'The gateway does not answer. Check that it runs and that host and port are right.'],
-  GATEWAY_DISCONNECTED: ['retryable', 'The connection was lost; it is being re-established.'],
-  GATEWAY_BUSY: ['retryable', 'The gateway refuses work for now (starting, draining or out of capacity). Try again later.'],
-  GATEWAY_AUTH: ['configuration', 'The gateway refused the token. Set the token the gateway was configured with.'],
-  GATEWAY_PROTOCOL: ['configuration', 'Gateway and client speak different protocols. Install the pinned OpenClaw version.'],
-  GATEWAY_REJECTED: [
-    'terminal',
-    'The gateway refused the request as malformed. This is a defect on our side or a version mismatch.',
-  ],
-  UNKNOWN_AGENT: ['configuration', 'The agent is not in the gateway configuration. Synchronise the agents.'],
-  OPENCLAW_NOT_FOUND: ['configuration', 'OpenClaw is not installed. Install the pinned version or set OPENCLAW_BIN.'],
-  OPENCLAW_NODE_TOO_OLD: ['configuration', 'OpenClaw needs a newer Node. Start the service with the supported Node version.'],
-  GATEWAY_CONFIG_INVALID: [
-    'configuration',
-    'OpenClaw rejects its configuration. Repair the file; the gateway log names the line.',
-  ],
-  GATEWAY_STATE_OWNED: [
-    'configuration',
-    'Another OpenClaw process owns this state directory. Stop it, or use another directory.',
-  ],
-  GATEWAY_PORT_TAKEN: ['configuration', 'The gateway port is taken. Stop the process that holds it, or choose another port.'],
-  GATEWAY_START_FAILED: ['retryable', 'The gateway ended or stayed silent while starting. Its log says why.'],
-  CONFIG_CONFLICT: ['retryable', 'The gateway configuration kept changing under us. Try again.'],
-  TURN_KEY_SPENT: ['retryable', 'The gateway will never run this key. Use the next turn number.'],
-  TURN_FAILED: ['retryable', 'The turn ended with an error, usually from the model provider.'],
-  TURN_MODEL_CONFIG: ['configuration', 'The model provider refused the key or the model name. Check the model settings.'],
-  TURN_TIMEOUT: ['retryable', 'The turn did not end in time and was aborted.'],
-  TURN_STUCK: ['retryable', 'The turn could not be confirmed as ended after an abort. It may still be running.'],
-  TURN_ABORTED: ['retryable', 'The turn was aborted, by us or by somebody else.'],
-} as const satisfies Record<string, readonly [ErrorClass, string]>
+  GATEWAY_UNREACHABLE: {
+    class: 'retryable',
+    meaning: 'The gateway does not answer.',
+    whatToDo: 'Check that it runs and that host and port are right.',
+  },
+  GATEWAY_DISCONNECTED: {
+    class: 'retryable',
+    meaning: 'The connection to the gateway was lost.',
+    whatToDo: 'Nothing: it is being re-established.',
+  },
+  GATEWAY_BUSY: {
+    class: 'retryable',
+    meaning: 'The gateway refuses work for now: starting, draining or out of capacity.',
+    whatToDo: 'Nothing: it is tried again later.',
+  },
+  GATEWAY_AUTH: {
+    class: 'configuration',
+    meaning: 'The gateway refused the token.',
+    whatToDo: 'Set OPENCLAW_GATEWAY_TOKEN to the token the gateway was configured with.',
+  },
+  GATEWAY_PROTOCOL: {
+    class: 'configuration',
+    meaning: 'Gateway and client speak different protocols.',
+    whatToDo: 'Install the pinned OpenClaw version.',
+  },
+  GATEWAY_REJECTED: {
+    class: 'terminal',
+    meaning: 'The gateway refused the request as malformed: a defect on our side or a version mismatch.',
+    whatToDo: 'Install the pinned OpenClaw version; if it is installed, report the message.',
+  },
+  UNKNOWN_AGENT: {
+    class: 'configuration',
+    meaning: 'The agent is not in the gateway configuration.',
+    whatToDo: 'Synchronise the agents: mission-control-runtime sync-once --only agents.',
+  },
+  OPENCLAW_NOT_FOUND: {
+    class: 'configuration',
+    meaning: 'OpenClaw is not installed.',
+    whatToDo: 'Install the pinned version or set OPENCLAW_BIN.',
+  },
+  OPENCLAW_NODE_TOO_OLD: {
+    class: 'configuration',
+    meaning: 'OpenClaw needs a newer Node.',
+    whatToDo: 'Start the service with the supported Node version.',
+  },
+  GATEWAY_CONFIG_INVALID: {
+    class: 'configuration',
+    meaning: 'OpenClaw rejects its configuration.',
+    whatToDo: 'Repair the file; the gateway log names the line.',
+  },
+  GATEWAY_STATE_OWNED: {
+    class: 'configuration',
+    meaning: 'Another OpenClaw process owns this state directory.',
+    whatToDo: 'Stop it, or use another directory.',
+  },
+  GATEWAY_PORT_TAKEN: {
+    class: 'configuration',
+    meaning: 'The gateway port is taken.',
+    whatToDo: 'Stop the process that holds it, or choose another port.',
+  },
+  GATEWAY_START_FAILED: {
+    class: 'retryable',
+    meaning: 'The gateway ended or stayed silent while starting.',
+    whatToDo: 'See its log, which says why.',
+  },
+  CONFIG_CONFLICT: {
+    class: 'retryable',
+    meaning: 'The gateway configuration kept changing under us.',
+    whatToDo: 'Nothing: it is tried again.',
+  },
+  TURN_KEY_SPENT: {
+    class: 'retryable',
+    meaning: 'The gateway will never run this key.',
+    whatToDo: 'Nothing: the next attempt uses the next turn number.',
+  },
+  TURN_FAILED: {
+    class: 'retryable',
+    meaning: 'The turn ended with an error, usually from the model provider.',
+    whatToDo: 'Read the reason in the trace and the log of the gateway.',
+  },
+  TURN_MODEL_CONFIG: {
+    class: 'configuration',
+    meaning: 'The model provider refused the key or the model name.',
+    whatToDo: 'Check the model settings.',
+  },
+  TURN_TIMEOUT: {
+    class: 'retryable',
+    meaning: 'The turn did not end in time and was aborted.',
+    whatToDo: 'Raise TURN_TIMEOUT, or give the agent smaller steps.',
+  },
+  TURN_STUCK: {
+    class: 'retryable',
+    meaning: 'The turn could not be confirmed as ended after an abort; it may still be running.',
+    whatToDo: 'Nothing at first: the next attempt looks for it. If it repeats, restart the gateway.',
+  },
+  TURN_ABORTED: {
+    class: 'retryable',
+    meaning: 'The turn was aborted, by us or by somebody else.',
+    whatToDo: 'Nothing: it is tried again unless a person stopped it.',
+  },
+} as const satisfies Record<string, ErrorInfo & { readonly class: ErrorClass }>
 
 export type GatewayErrorCode = keyof typeof GATEWAY_ERRORS
 
@@ -58,14 +134,14 @@ export class GatewayError extends Error {
   constructor(code: GatewayErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
-    this.class = options.class ?? GATEWAY_ERRORS[code][0]
+    this.class = options.class ?? GATEWAY_ERRORS[code].class
     this.ended = options.ended ?? false
     this.retryAfterMs = options.retryAfterMs
   }
 
   /** One line a person can act on. */
   get whatToDo(): string {
-    return GATEWAY_ERRORS[this.code][1]
+    return GATEWAY_ERRORS[this.code].whatToDo
   }
 
   /** The same error with `ended` decided by a caller that knows more. */

@@ -150,7 +150,7 @@ describe('process rules', () => {
   })
 
   it('every error code has a class and a next step', () => {
-    for (const [kind, whatToDo] of Object.values(GATEWAY_ERRORS)) {
+    for (const { class: kind, whatToDo } of Object.values(GATEWAY_ERRORS)) {
       expect(['retryable', 'terminal', 'configuration']).toContain(kind)
       expect(whatToDo).toMatch(/\.$/)
     }

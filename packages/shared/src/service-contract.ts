@@ -91,6 +91,13 @@ export interface Signals {
   paused: boolean
 }
 
+/** `service/runtime:tokenInfo` (query): the caller's own token. */
+export interface TokenInfo {
+  name: string
+  /** `null`: never by itself. */
+  expiresAt: number | null
+}
+
 /** `service/notifications:ready` (query, subscribable): the first 8 ready heads. */
 export type ReadyHeads = { id: string; dueAt: number }[]
 
@@ -119,6 +126,8 @@ export interface ClaimedItem {
   /** 1 for the first. */
   attempt: number
   depth: number
+  /** How long ago it was committed, waiting for its turn in the lane and earlier attempts included. */
+  committedAgoMs: number
   /** How long the claim may last. */
   deadlineInMs: number
   agent: { id: string; slug: string; name: string }

@@ -12,10 +12,10 @@ import type { ToolCallRequest } from './call.ts'
 import { callTool } from './call.ts'
 import { hostname } from './guard.ts'
 import type { Mcp } from './mcp.ts'
-import { createRefusalLog } from './refusal.ts'
+import { createRefusalLog } from '../http/refusal-log.ts'
 import type { ToolsLimits, ToolsServer } from './server.ts'
 import { startToolsServer } from './server.ts'
-import { PortTakenError } from '../health/server.ts'
+import { PortError } from '../http/port-error.ts'
 import { createMcpSessions } from './sessions.ts'
 import type { AgentTokens } from './tokens.ts'
 import { openAgentTokens } from './tokens.ts'
@@ -56,7 +56,7 @@ export interface ToolsDirectory {
 export interface AgentTools {
   /**
    * Listens on the first of these ports that is free.
-   * @throws PortTakenError about the last one, or the system's error when the tokens cannot be read
+   * @throws PortError about the last one, or the system's error when the tokens cannot be read
    */
   start(ports: readonly number[]): Promise<{ readonly host: string; readonly port: number }>
   readonly directory: ToolsDirectory
@@ -82,7 +82,7 @@ export function createAgentTools(deps: AgentToolsDeps, options: AgentToolsOption
   const { random } = deps
   const { tools, dataDir } = options
   const sessions = createMcpSessions(random)
-  const refusals = createRefusalLog(deps)
+  const refusals = createRefusalLog(deps, 'a request to the tools endpoint was refused')
   let tokens: AgentTokens | null = null
   let server: ToolsServer | null = null
   let calls = 0
@@ -140,7 +140,7 @@ async function firstFree<T>(ports: readonly number[], listen: (port: number) => 
   try {
     return await listen(port)
   } catch (error) {
-    if (!(error instanceof PortTakenError) || others.length === 0) throw error
+    if (!(error instanceof PortError && error.isTaken) || others.length === 0) throw error
     return firstFree(others, listen)
   }
 }

@@ -8,7 +8,7 @@ import { TOOL_NAMES } from '@mission-control/shared/tools'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ToolAnswer, ToolCallRequest } from './call.ts'
 import { createMcp } from './mcp.ts'
-import { createRefusalLog } from './refusal.ts'
+import { createRefusalLog } from '../http/refusal-log.ts'
 import type { ToolsLimits, ToolsServer } from './server.ts'
 import { startToolsServer } from './server.ts'
 import type { McpSessions } from './sessions.ts'
@@ -60,7 +60,7 @@ async function listen(limits: Partial<ToolsLimits> = {}): Promise<void> {
     {
       clock: systemClock,
       log,
-      refusals: createRefusalLog({ clock: systemClock, log }),
+      refusals: createRefusalLog({ clock: systemClock, log }, 'refused'),
       sessions,
       agentOf: (token) => (token === TOKEN ? 'agent1' : null),
       mcp: async () => createMcp({ version: '1.2.3' }),
@@ -293,7 +293,7 @@ describe('bounds', () => {
     let now = 0
     const said: object[] = []
     const log = { warn: (fields: object) => void said.push(fields) } as never
-    const quiet = createRefusalLog({ clock: { ...systemClock, monotonic: () => now }, log })
+    const quiet = createRefusalLog({ clock: { ...systemClock, monotonic: () => now }, log }, 'refused')
     for (let n = 0; n < 1_000; n += 1) quiet.refused('token', {})
     quiet.refused('path', {})
     now = 60_000

@@ -10,15 +10,14 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { portTaken } from '@mission-control/host/ports'
 import type { Clock } from '@mission-control/shared/clock'
 import { LIMITS } from '@mission-control/shared/limits'
-import { PortTakenError } from '../health/server.ts'
+import { portError } from '../http/port-error.ts'
+import type { RefusalLog } from '../http/refusal-log.ts'
 import type { Log } from '../log.ts'
 import { isToolsPath } from './address.ts'
 import { checkSource } from './guard.ts'
 import type { Mcp } from './mcp.ts'
-import type { RefusalLog } from './refusal.ts'
 import { Refusal } from './refusal.ts'
 import type { McpSessions } from './sessions.ts'
 import { isSessionId } from './sessions.ts'
@@ -82,7 +81,7 @@ const LOOK_MS = 1_000
 const LINGER_MS = 500
 const SESSION_HEADER = 'mcp-session-id'
 
-/** @throws PortTakenError in one sentence */
+/** @throws PortError in one sentence */
 export async function startToolsServer(deps: ToolsServerDeps, options: ToolsServerOptions): Promise<ToolsServer> {
   const { clock, log, refusals, sessions } = deps
   const limits = { ...TOOLS_LIMITS, ...options.limits }
@@ -235,13 +234,8 @@ export async function startToolsServer(deps: ToolsServerDeps, options: ToolsServ
   try {
     await once(server, 'listening')
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    const change = 'set TOOLS_PORT to another one (0 picks a free one)'
-    const sentence =
-      code === 'EADDRINUSE'
-        ? portTaken(options.port, "the agents' tools", change)
-        : `The agents' tools cannot listen on ${options.host}:${options.port} (${message}): correct TOOLS_HOST and TOOLS_PORT.`
-    throw new PortTakenError(sentence, { cause: error })
+    const listener = { port: options.port, host: options.host, name: "the agents' tools", variables: 'TOOLS' }
+    throw portError(error as NodeJS.ErrnoException, listener)
   }
   return {
     host: options.host,

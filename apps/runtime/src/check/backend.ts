@@ -26,15 +26,12 @@ export async function checkReachable({ convexUrl }: RuntimeConfig, clock: Clock)
     ]
   }
   const version = (await response.text()).trim().slice(0, 80)
-  if (!response.ok)
-    return [
-      fail(
-        'backend',
-        `${convexUrl} answers with status ${response.status}: it may not be a Convex backend`,
-        'Correct CONVEX_URL.',
-        'unreachable',
-      ),
-    ]
+  // A backend's version is one word; web servers and proxies answer anything with a page.
+  const odd = !response.ok ? `status ${response.status}` : /[\s<]/.test(version) ? 'a web page' : null
+  if (odd !== null) {
+    const message = `${convexUrl} answers with ${odd}: something is there, and it is no Convex backend`
+    return [fail('backend', message, 'Correct CONVEX_URL.', 'unreachable')]
+  }
   return [
     pass('backend', `${convexUrl} answers, version ${version || 'unknown'}`),
     clockSkew(response.headers.get('date'), clock),
@@ -53,33 +50,62 @@ function clockSkew(date: string | null, clock: Clock): CheckResult {
   )
 }
 
-export async function checkToken(brain: Brain, { accountId }: RuntimeConfig): Promise<CheckResult> {
+/** Time to rotate a token without haste. */
+const EXPIRES_SOON_MS = 7 * 24 * 3_600_000
+
+function timeLeft(ms: number): string {
+  const hours = Math.max(0, Math.floor(ms / 3_600_000))
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} days`
+}
+
+/** Whether people want anything to be claimed. */
+function checkClaims(paused: boolean, command: string | null): CheckResult {
+  if (command === 'drain')
+    return warn(
+      'claims',
+      'a drain was asked for: nothing is claimed',
+      'An admin takes it back: accounts:setCommand with command null.',
+    )
+  if (paused) return warn('claims', 'the account is paused: nothing is claimed', 'An admin resumes it: accounts:setPaused.')
+  return pass('claims', 'neither paused nor draining')
+}
+
+export async function checkToken(brain: Brain, { accountId }: RuntimeConfig, clock: Clock): Promise<CheckResult[]> {
   try {
     const { paused, command } = await brain.query(service.signals, {})
-    const state = paused
-      ? ' (the account is paused: nothing is claimed)'
-      : command === 'drain'
-        ? ' (told to drain: nothing is claimed)'
-        : ''
-    return pass('token', `accepted for account ${accountId}${state}`)
+    const { name, expiresAt } = await brain.query(service.tokenInfo, {})
+    const accepted = `"${name}" is accepted for account ${accountId}`
+    const claims = checkClaims(paused, command)
+    if (expiresAt === null) return [pass('token', `${accepted}; it never expires by itself`), claims]
+    const leftMs = expiresAt - clock.now()
+    const end = `${accepted}; it expires ${new Date(expiresAt).toISOString()}, in ${timeLeft(leftMs)}`
+    const token =
+      leftMs < EXPIRES_SOON_MS
+        ? warn('token', end, 'Rotate it (an admin calls serviceTokens:rotate) and put the new one into SERVICE_TOKEN.')
+        : pass('token', end)
+    return [token, claims]
   } catch (thrown) {
-    const error = toBrainError(thrown)
-    if (error.code === 'TOKEN_REFUSED')
-      return fail(
-        'token',
-        'the backend refuses SERVICE_TOKEN: revoked, expired or of another deployment',
-        error.whatToDo,
-        'authentication',
-      )
-    if (error.kind === 'unreachable') return fail('token', error.message, error.whatToDo, 'unreachable')
-    if (/Could not find (public )?function/.test(error.message)) {
-      return fail(
-        'token',
-        'the backend has no service functions: another or an older version is deployed there',
-        'Deploy packages/backend of this release.',
-        'failed',
-      )
-    }
-    return fail('token', error.message, error.whatToDo, 'failed')
+    return [refusalOf(thrown)]
   }
+}
+
+function refusalOf(thrown: unknown): CheckResult {
+  const error = toBrainError(thrown)
+  if (error.code === 'TOKEN_REFUSED')
+    return fail(
+      'token',
+      'the backend refuses SERVICE_TOKEN: revoked, expired or of another deployment',
+      error.whatToDo,
+      'authentication',
+    )
+  if (error.kind === 'unreachable') return fail('token', error.message, error.whatToDo, 'unreachable')
+  if (/Could not find (public )?function/.test(error.message)) {
+    return fail(
+      'token',
+      'the backend has no service functions: another or an older version is deployed there',
+      'Deploy packages/backend of this release.',
+      'failed',
+    )
+  }
+  return fail('token', error.message, error.whatToDo, 'failed')
 }

@@ -2,7 +2,7 @@
 import type { Clock, Random } from '@mission-control/shared/clock'
 import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
 import { listAgents } from '@mission-control/openclaw/config/live'
-import { isGatewayError } from '@mission-control/openclaw/errors'
+import { GATEWAY_ERRORS, isGatewayError } from '@mission-control/openclaw/errors'
 import type { Client } from '@mission-control/openclaw/client'
 import { createExternalGateway } from '@mission-control/openclaw/supervisor/external'
 import { locateOpenClaw } from '@mission-control/openclaw/supervisor/locate'
@@ -11,6 +11,7 @@ import { readRoster } from '../agent-sync/roster.ts'
 import type { Brain } from '../brain/brain.ts'
 import type { Env, RuntimeConfig } from '../config/load.ts'
 import { runningGateway } from '../running-gateway.ts'
+import { checkPort } from './machine.ts'
 import type { CheckResult } from './result.ts'
 import { fail, pass, warn } from './result.ts'
 
@@ -33,7 +34,8 @@ export async function checkInstallation({ externalGateway, openclawBin }: Runtim
   } catch (error) {
     return fail(
       'openclaw',
-      messageOf(error),
+      // What follows is the next step, which is said below.
+      messageOf(error).split('. ', 1)[0] ?? '',
       `npm install -g openclaw@${OPENCLAW_VERSION}, or set OPENCLAW_BIN. Until then nothing is claimed.`,
       'configuration',
     )
@@ -48,7 +50,7 @@ export interface GatewayCheckDeps {
 
 export async function checkGateway(config: RuntimeConfig, { clock, random, brain }: GatewayCheckDeps): Promise<CheckResult[]> {
   const found = config.externalGateway ?? (await runningGateway(config))
-  if (found === null) return [pass('gateway', `not running; start brings it up on port ${config.gatewayPort}`)]
+  if (found === null) return [await checkGatewayPort(config)]
   const host = createExternalGateway({ clock, random }, found)
   const signal = clock.timeout(HANDSHAKE_MS)
   try {
@@ -60,7 +62,9 @@ export async function checkGateway(config: RuntimeConfig, { clock, random, brain
     return [
       fail(
         'gateway',
-        `${found.url}: ${messageOf(error)}`,
+        isGatewayError(error)
+          ? `${found.url}: ${GATEWAY_ERRORS[error.code].meaning} (${messageOf(error)})`
+          : `${found.url}: ${messageOf(error)}`,
         isGatewayError(error) ? error.whatToDo : 'See the log of the gateway.',
         auth ? 'configuration' : 'unreachable',
       ),
@@ -68,6 +72,12 @@ export async function checkGateway(config: RuntimeConfig, { clock, random, brain
   } finally {
     await host.stop()
   }
+}
+
+/** Nobody has left a gateway: ours needs its port. */
+async function checkGatewayPort({ gatewayPort: port }: RuntimeConfig): Promise<CheckResult> {
+  const found = await checkPort({ name: 'gateway', port, host: '127.0.0.1', variable: 'OPENCLAW_GATEWAY_PORT', running: null })
+  return found.status === 'pass' ? pass('gateway', `not running; start brings it up on port ${port}, which is free`) : found
 }
 
 async function checkAgents(client: Client, brain: Brain, signal: AbortSignal): Promise<CheckResult> {
@@ -143,4 +153,8 @@ function modelTarget({
   return { name: 'Anthropic', url: `${anthropicBaseUrl}/v1/models`, headers, variable: 'ANTHROPIC_API_KEY' }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** `fetch failed` says nothing; its cause names the refused port or the unknown host. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message
+}

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import path from 'node:path'
-import { portTaken } from '@mission-control/host/ports'
+import { portHolder } from '@mission-control/host/ports'
 import { OPENCLAW_MIN_NODE } from '@mission-control/openclaw/version'
 import { isRecentEnough } from '@mission-control/openclaw/supervisor/supervisor'
 import type { CheckResult } from './result.ts'
@@ -41,24 +41,39 @@ export function checkFolder(name: string, folder: string, variable: string): Che
   }
 }
 
-export async function checkPort(
-  name: string,
-  port: number,
-  host: string,
-  variable: string,
-  running: number | 'unknown' | null,
-): Promise<CheckResult> {
-  if (port === 0) return pass(name, 'a free port is picked at the start')
+export interface PortCheck {
+  /** As people call it: "health port". */
+  readonly name: string
+  readonly port: number
+  readonly host: string
+  readonly variable: string
+  /** The runtime that holds the data folder, and so may hold the port. */
+  readonly running: number | 'unknown' | null
+}
+
+/** Exits as `start` does: a port that is taken may be free in a moment, an address that is not ours will not. */
+export async function checkPort({ name, port, host, variable, running }: PortCheck): Promise<CheckResult> {
+  if (port === 0)
+    return pass(name, 'a free port is picked at the start; the first log line and health.json in the data folder name it')
   const probe = createServer()
   try {
     probe.listen(port, host)
     await once(probe, 'listening')
     return pass(name, `${host}:${port} is free`)
   } catch (error) {
-    if (running !== null) return pass(name, `${host}:${port} is in use, and a runtime of this folder runs (pid ${running})`)
     const { code, message } = error as NodeJS.ErrnoException
-    const what = code === 'EADDRINUSE' ? portTaken(port, name, `set ${variable} to another one`) : message
-    return fail(name, what, `Correct ${variable}.`, 'configuration')
+    if (code !== 'EADDRINUSE')
+      return fail(
+        name,
+        `nothing can listen on ${host}:${port} (${code ?? message})`,
+        `Correct ${variable} and its host.`,
+        'configuration',
+      )
+    const holder = portHolder(port)
+    if (running !== null && (holder === null || running === 'unknown' || holder.pid === running))
+      return pass(name, `${host}:${port} is in use by the runtime of this folder (pid ${running})`)
+    const who = holder === null ? 'another process' : `process ${holder.pid} (${holder.command})`
+    return fail(name, `${host}:${port} is held by ${who}`, `Stop that process, or set ${variable} to another port.`, 'failed')
   } finally {
     probe.close()
   }

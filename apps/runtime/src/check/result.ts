@@ -1,5 +1,5 @@
 /** One line of `check`, and what they add up to. */
-import { EXIT } from '../exit-codes.ts'
+import { EXIT } from '@mission-control/shared/exit-codes'
 
 export type CheckStatus = 'pass' | 'warn' | 'fail'
 /** What kind of trouble a failure is; decides the exit code. */

@@ -62,8 +62,8 @@ async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckR
     checkNode(),
     checkFolder('data folder', config.dataDir, 'DATA_DIR'),
     checkFolder('workspaces', config.workspaceRoot, 'WORKSPACE_ROOT'),
-    await checkPort('health port', config.health.port, config.health.host, 'HEALTH_PORT', running),
-    await checkPort('tools port', config.tools.port, config.tools.host, 'TOOLS_PORT', running),
+    await checkPort({ name: 'health port', ...config.health, variable: 'HEALTH_PORT', running }),
+    await checkPort({ name: 'tools port', ...config.tools, variable: 'TOOLS_PORT', running }),
   )
   const reachable = await checkReachable(config, clock)
   say(...reachable)
@@ -74,10 +74,16 @@ async function checkRest(config: RuntimeConfig, env: Env, say: (...found: CheckR
   })
   try {
     const there = reachable.every(({ status }) => status !== 'fail')
-    const token = there ? await checkToken(brain, config) : null
-    if (token !== null) say(token)
+    const token = there ? await checkToken(brain, config, clock) : []
+    say(...token)
     say(await checkInstallation(config, env))
-    say(...(await checkGateway(config, { clock, random: systemRandom, brain: token?.status === 'pass' ? brain : null })))
+    say(
+      ...(await checkGateway(config, {
+        clock,
+        random: systemRandom,
+        brain: token.length > 0 && token.every(({ status }) => status !== 'fail') ? brain : null,
+      })),
+    )
     say(await checkModel(config, clock))
   } finally {
     await brain.close()

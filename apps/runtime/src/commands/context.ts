@@ -3,9 +3,10 @@ import path from 'node:path'
 import { systemClock } from '@mission-control/host/clock'
 import type { Env, LoadedConfig } from '../config/load.ts'
 import { ConfigError, loadConfig, withEnvFile } from '../config/load.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT } from '@mission-control/shared/exit-codes'
 import type { Log } from '../log.ts'
 import { createLog } from '../pino-log.ts'
+import type { Redactor } from '../redact.ts'
 
 export interface CommonOptions {
   readonly envFile?: string
@@ -42,9 +43,9 @@ export function configOf(env: Env, io: CommandIo): LoadedConfig {
 }
 
 /** @param out stderr for commands whose stdout is their answer */
-export function logFor(level: string, io: CommandIo, out: NodeJS.WritableStream = process.stdout): Log {
+export function logFor(level: string, io: CommandIo, redactor: Redactor, out: NodeJS.WritableStream = process.stdout): Log {
   return createLog(
-    { level, now: () => systemClock.now(), colour: io.isTerminal && !io.env['NO_COLOR'], pretty: io.isTerminal },
+    { level, now: () => systemClock.now(), colour: io.isTerminal && !io.env['NO_COLOR'], pretty: io.isTerminal, redactor },
     out,
   )
 }

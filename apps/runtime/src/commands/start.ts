@@ -3,14 +3,21 @@ import { systemClock, systemRandom } from '@mission-control/host/clock'
 import { toBrainError } from '../brain/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { FolderError } from '@mission-control/host/folder-lock'
-import { EXIT } from '../exit-codes.ts'
-import { PortTakenError } from '../health/server.ts'
+import { EXIT } from '@mission-control/shared/exit-codes'
+import { PortError } from '../http/port-error.ts'
+import { createRedactor, secretsOf } from '../redact.ts'
 import { createRuntime } from '../runtime.ts'
 import type { CommandIo, CommonOptions } from './context.ts'
 import { configOf, environmentOf, logFor, reportConfigError } from './context.ts'
 
 /** Beyond STOP_TIMEOUT nothing is waited for. */
 const OVERDUE = Symbol('overdue')
+
+/** What another process holds may be free in a moment, so that trying again helps; a wrong path or address it does not. */
+function exitOf(error: FolderError | PortError): number {
+  if (error instanceof PortError) return error.isTaken ? EXIT.failed : EXIT.configuration
+  return error.code === 'FOLDER_IN_USE' ? EXIT.failed : EXIT.configuration
+}
 
 /** @returns the exit code */
 export async function start(options: CommonOptions, io: CommandIo): Promise<number> {
@@ -24,15 +31,16 @@ export async function start(options: CommonOptions, io: CommandIo): Promise<numb
       return reportConfigError(error, io)
     }
     const { config, warnings } = loaded
-    const log = logFor(config.logLevel, io)
+    const redactor = createRedactor(secretsOf(config))
+    const log = logFor(config.logLevel, io, redactor)
     for (const warning of warnings) log.warn({}, warning)
-    const runtime = createRuntime(config, { clock: systemClock, random: systemRandom, log, env })
+    const runtime = createRuntime(config, { clock: systemClock, random: systemRandom, log, env, redactor })
     try {
       await runtime.start()
     } catch (error) {
-      if (!(error instanceof FolderError || error instanceof PortTakenError)) throw error
+      if (!(error instanceof FolderError || error instanceof PortError)) throw error
       io.error(error.message)
-      return EXIT.failed
+      return exitOf(error)
     }
     const overdue = Promise.withResolvers<typeof OVERDUE>()
     const onStop = () => {

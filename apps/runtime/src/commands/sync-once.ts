@@ -8,12 +8,13 @@ import { toBrainError } from '../brain/errors.ts'
 import type { Env, LoadedConfig, RuntimeConfig } from '../config/load.ts'
 import { createConvexBrain } from '../convex-client.ts'
 import { holderOf, openDataDir, readInstanceId, recordedPort } from '../data-dir.ts'
-import { EXIT } from '../exit-codes.ts'
+import { EXIT } from '@mission-control/shared/exit-codes'
 import { openGateway } from '../gateway-host.ts'
 import { createTurns } from '../gateway.ts'
 import { createConditions } from '../health/conditions.ts'
 import { createStats } from '../health/stats.ts'
 import { toolsPorts } from '../runtime.ts'
+import { createRedactor, secretsOf } from '../redact.ts'
 import { runningGateway } from '../running-gateway.ts'
 import { service } from '../service.ts'
 import { observe } from '../sync-once/observe.ts'
@@ -47,7 +48,7 @@ export async function syncOnce(options: SyncOnceOptions, io: CommandIo): Promise
   } catch (thrown) {
     if (thrown instanceof FolderError) {
       io.error(thrown.message)
-      return EXIT.failed
+      return thrown.code === 'FOLDER_IN_USE' ? EXIT.failed : EXIT.configuration
     }
     const error = toBrainError(thrown)
     io.error(`${error.message} ${error.whatToDo}`)
@@ -60,7 +61,8 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
   const clock = systemClock
   const random = systemRandom
   // The answer is on stdout; of the lines only what went wrong is of interest.
-  const log = logFor(options.logLevel ?? 'warn', io, process.stderr)
+  const redactor = createRedactor(secretsOf(config))
+  const log = logFor(options.logLevel ?? 'warn', io, redactor, process.stderr)
   const parts = new Set(options.only ?? PASS_PARTS)
   const running = holderOf(config.dataDir)
   const only = options.dryRun
@@ -69,7 +71,8 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
       ? `a runtime of this folder runs (pid ${running}); --take-over takes its place`
       : null
   const found = config.externalGateway ?? (await runningGateway(config))
-  const conditions = createConditions(log)
+  if (found !== null) redactor.add(found.token)
+  const conditions = createConditions(log, redactor)
   const plain = createConvexBrain({
     url: config.convexUrl,
     caller: { accountId: config.accountId, serviceToken: config.serviceToken },
@@ -86,7 +89,15 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
     only === null
       ? tools.directory
       : await readToolsDirectory(toolsOptions, recordedPort(config.dataDir, 'tools') ?? (config.tools.port || null), random)
-  const gateway = openGateway({ config: { ...config, externalGateway: found }, env, clock, random, log, tools: directory })
+  const gateway = openGateway({
+    config: { ...config, externalGateway: found },
+    env,
+    clock,
+    random,
+    log,
+    redactor,
+    tools: directory,
+  })
   const life = new AbortController()
   const signal = AbortSignal.any([io.stop, life.signal])
   let gatewayRun: Promise<void> = Promise.resolve()
@@ -112,6 +123,7 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
         random,
         log,
         conditions,
+        redactor,
         stats: createStats(clock),
         settings: config,
         identity: {

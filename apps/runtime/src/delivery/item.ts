@@ -4,11 +4,13 @@
  * delivered because the backend is away.
  */
 import type { Clock, Random } from '@mission-control/shared/clock'
+import type { DeliveryState } from '@mission-control/shared/enums'
 import type { ClaimedItem, RunReport, RunUsage } from '@mission-control/shared/service-contract'
 import { GatewayError, isGatewayError } from '@mission-control/openclaw/errors'
 import type { Brain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import type { Log } from '../log.ts'
+import type { Redactor } from '../redact.ts'
 import { service } from '../service.ts'
 import type { Turns } from '../turns.ts'
 import { untilAnswered } from '../until-answered.ts'
@@ -22,6 +24,7 @@ export interface ItemDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  readonly redactor: Pick<Redactor, 'redact'>
   readonly turnTimeoutMs: number
   /** Resolves when the gateway knows the agent, or cannot be made to. */
   readonly ensureAgent: (slug: string, signal: AbortSignal) => Promise<void>
@@ -30,8 +33,12 @@ export interface ItemDeps {
 export interface ItemResult {
   readonly verdict: Verdict
   /** What the backend made of it; `null` when it was told nothing or refused it as stale. */
-  readonly state: string | null
+  readonly state: DeliveryState | null
+  readonly report: RunReport
 }
+
+/** A verdict and what the backend answered to it. */
+type Told = Pick<ItemResult, 'verdict' | 'state'>
 
 const NO_REPORT: RunReport = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null }
 
@@ -49,7 +56,7 @@ export interface DeliverOptions {
   /** Aborts when a result that has not been taken yet need not be told again. */
   readonly untold: AbortSignal
   /** The gateway has taken the turn. */
-  onAccepted: () => void
+  onAccepted: (afterMs: number) => void
   /** The turn has ended; its result is told next. */
   onEnded: () => void
 }
@@ -66,17 +73,18 @@ export async function deliverItem(
   const report = { sentAfterMs: null, acceptedAfterMs: null, repliedAfterMs: null, usage: null } as {
     -readonly [K in keyof RunReport]: RunReport[K]
   }
-  const found = await runTurn(item, deps, interrupt, {
+  const ran = await runTurn(item, deps, interrupt, {
     sent: () => (report.sentAfterMs ??= since()),
     accepted: () => {
       report.acceptedAfterMs ??= since()
-      onAccepted()
+      onAccepted(report.acceptedAfterMs)
     },
     replied: (usage) => {
       report.repliedAfterMs = since()
       report.usage = usage
     },
   })
+  const found = redacted(ran, deps.redactor)
   onEnded()
   const { verdict, state } = await tell(item, found, report, deps, { giveUp, untold })
   const fields = {
@@ -95,8 +103,12 @@ export async function deliverItem(
   const line = { ...fields, outcome, state, ms: since(), acceptedMs: report.acceptedAfterMs, reconcile: item.reconcile, ...why }
   if (verdict.kind === 'fail' && verdict.code !== 'STOPPED') log.warn(line, 'delivery failed')
   else log.info(line, 'delivery')
-  return { verdict, state }
+  return { verdict, state, report }
 }
+
+/** A reason is what the gateway or the provider said, who may repeat a key. It goes to the backend, and so to people. */
+const redacted = (verdict: Verdict, { redact }: Pick<Redactor, 'redact'>): Verdict =>
+  'reason' in verdict ? { ...verdict, reason: redact(verdict.reason) } : verdict
 
 interface Marks {
   sent(): void
@@ -165,7 +177,7 @@ async function tell(
   run: RunReport,
   deps: ItemDeps,
   until: Pick<DeliverOptions, 'giveUp' | 'untold'>,
-): Promise<ItemResult> {
+): Promise<Told> {
   const { log } = deps
   // A call on its way is let through: its answer is worth having, and it may be the one that made telling pointless.
   const noMore = AbortSignal.any([until.giveUp, until.untold])
@@ -214,7 +226,7 @@ async function sendVerdict(
   run: RunReport,
   brain: Brain,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<DeliveryState | null> {
   switch (verdict.kind) {
     case 'settle': {
       const { outcome, reply } = verdict

@@ -29,6 +29,7 @@ const item = (patch: Partial<ClaimedItem> = {}): ClaimedItem => ({
   type: 'mention',
   attempt: 1,
   depth: 0,
+  committedAgoMs: 5,
   deadlineInMs: 900_000,
   agent: { id: 'a1', slug: 'writer', name: 'Writer' },
   context: context(),

@@ -7,6 +7,7 @@
 import type { ClaimedItem, ReadyHeads } from '@mission-control/shared/service-contract'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import type { TurnsInFlight } from '../agent-tools/turns-in-flight.ts'
+import type { CallResult, StatsEvents } from '../health/stats.ts'
 import { createSleeper } from '../nudge.ts'
 import { service } from '../service.ts'
 import { createBreaker } from './breaker.ts'
@@ -29,6 +30,7 @@ export interface DeliveryDeps extends ItemDeps {
   /** A claim got no answer: the backend may think we hold items we never saw. */
   onUnknownClaim(): void
   onSuperseded(): void
+  readonly stats: StatsEvents
   onResult(item: ClaimedItem, result: ItemResult): void
 }
 
@@ -45,6 +47,8 @@ export interface Delivery {
    */
   withRoom(claim: () => Promise<ClaimedItem | null>): Promise<boolean>
   held(): { id: string; fence: number }[]
+  /** Monotonic time at which the oldest held notification was committed, or `null`. Heartbeats are nobody's message. */
+  oldestCommittedAt(): number | null
   /** Whether a turn of this agent may be running. */
   worksFor(slug: string): boolean
   /**
@@ -62,12 +66,14 @@ export interface Delivery {
   poll(): void
   /** Why nothing is claimed, or `null`. */
   blocked(): string | null
-  /** Whether claims are paused by the account (or a drain command). */
-  setPaused(paused: boolean): void
+  /** Why people want nothing to be claimed (a paused account, a drain), or `null`. */
+  setPaused(why: string | null): void
 }
 
 interface Held {
   readonly item: ClaimedItem
+  /** Monotonic. */
+  readonly committedAt: number
   readonly interrupt: AbortController
   /** Aborts when the result need not be told again. */
   readonly untold: AbortController
@@ -84,7 +90,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   const held = new Map<string, Held>()
   const giveUp = new AbortController()
   let state = idleState
-  let paused = false
+  let paused: string | null = null
   let pollAsked = false
   /** The subscription was refused or failed. It may stay so although the query would answer again: poll meanwhile. */
   let watchFailed = false
@@ -94,7 +100,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
   let left: readonly ClaimedItem[] = []
   const whenIdle = new Set<() => void>()
 
-  const slots = () => (paused || closing !== null ? 0 : breaker.allow(deps.concurrency) - reserved)
+  const slots = () => (paused !== null || closing !== null ? 0 : breaker.allow(deps.concurrency) - reserved)
   const deaf = () => watchFailed || !brain.connected()
   const isIdle = () => held.size === 0 && state.claiming === null && reserved === 0
   const apply = (event: DeliveryEvent) => {
@@ -110,16 +116,21 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   function start(item: ClaimedItem): void {
     const interrupt = new AbortController()
-    const claim: Held = { item, interrupt, untold: new AbortController(), telling: false }
+    const committedAt = clock.monotonic() - item.committedAgoMs
+    const claim: Held = { item, committedAt, interrupt, untold: new AbortController(), telling: false }
     held.set(item.id, claim)
     if (closing !== null) interrupt.abort(new Interrupt(closing))
     deps.onHeld(held.size)
     const leave = deps.turnsInFlight.enter(item, interrupt.signal)
+    deps.stats.claimed(item)
     void deliverItem(item, deps, {
       interrupt: interrupt.signal,
       giveUp: giveUp.signal,
       untold: claim.untold.signal,
-      onAccepted: () => breaker.passed(),
+      onAccepted(afterMs) {
+        breaker.passed()
+        deps.stats.accepted(item, afterMs)
+      },
       onEnded() {
         claim.telling = true
         leave()
@@ -141,15 +152,19 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
 
   async function claim(ids: readonly string[]): Promise<void> {
     apply({ type: 'claiming', ids })
+    const begun = clock.monotonic()
+    const called = (result: CallResult) => deps.stats.claimCall(result, clock.monotonic() - begun)
     try {
       // Not aborted by the end of the period: an answer that arrives then still says what we hold.
       const { items, notDueInMs } = await brain.mutate(service.claim, { epoch, ids: [...ids] }, giveUp.signal)
+      called('answered')
       for (const item of items) start(item)
       apply({ type: 'claimed', got: items.map(({ id }) => id), notDueInMs })
     } catch (thrown) {
       apply({ type: 'claimFailed', random: random.next() })
       if (giveUp.signal.aborted) return
       const error = toBrainError(thrown)
+      called(error.effectUnknown ? 'failed' : 'refused')
       if (isRefusal(error, 'SUPERSEDED')) return deps.onSuperseded()
       if (error.effectUnknown) deps.onUnknownClaim()
       else if (error.code !== 'PAUSED') log.warn({ code: error.code, error: error.message }, 'a claim was refused')
@@ -187,6 +202,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     while (!signal.aborted) {
       if (pollAsked || deaf()) {
         pollAsked = false
+        deps.stats.fallbackPoll()
         try {
           apply({ type: 'ready', heads: await brain.query(service.ready, {}, signal) })
         } catch (error) {
@@ -242,6 +258,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       }
       return true
     },
+    oldestCommittedAt() {
+      const notifications = [...held.values()].filter(({ item }) => item.type !== 'heartbeat')
+      return notifications.length === 0 ? null : Math.min(...notifications.map(({ committedAt }) => committedAt))
+    },
     worksFor: (slug) => [...held.values()].some(({ item }) => item.agent.slug === slug),
     held: () => [...held.values()].map(({ item: { id, fence } }) => ({ id, fence })),
     stop(claims) {
@@ -264,9 +284,9 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       pollAsked = true
       pollSleeper.nudge()
     },
-    blocked: () => (paused ? 'claims are paused' : breaker.reason),
-    setPaused(value) {
-      paused = value
+    blocked: () => paused ?? breaker.reason,
+    setPaused(why) {
+      paused = why
       sleeper.nudge()
     },
   }

@@ -1,4 +1,5 @@
 /** What to tell the backend about a turn that has ended, and whether the gateway is to blame. Pure. */
+import type { ErrorCode } from '@mission-control/shared/errors'
 import type { FailureClass } from '@mission-control/shared/lanes/events'
 import { isGatewayError } from '@mission-control/openclaw/errors'
 import type { GatewayErrorCode } from '@mission-control/openclaw/errors'
@@ -29,12 +30,15 @@ export class Interrupt extends StopTurn {
   }
 }
 
+/** Why an attempt failed or was given back: a code of docs/errors.md. */
+export type DeliveryCode = GatewayErrorCode | ErrorCode
+
 export type Verdict =
   | { readonly kind: 'settle'; readonly outcome: 'reply' | 'receipt'; readonly reply: string | null }
   | {
       readonly kind: 'fail'
       readonly class: FailureClass
-      readonly code: string
+      readonly code: DeliveryCode
       readonly reason: string
       readonly ended: boolean
       readonly retryAfterMs: number | null
@@ -43,7 +47,7 @@ export type Verdict =
   | {
       readonly kind: 'release'
       readonly ended: boolean
-      readonly code: string
+      readonly code: DeliveryCode
       readonly reason: string
       readonly gateway: 'fine' | 'lost' | 'refuses'
       readonly retryAfterMs: number | null

@@ -10,6 +10,7 @@ import type { Log } from '../log.ts'
 import { createSleeper } from '../nudge.ts'
 import { service } from '../service.ts'
 import { backoffMs } from '../until-answered.ts'
+import type { StatsEvents } from './stats.ts'
 
 /** LEASE_BUSY_MS is three of these. */
 export const BUSY_INTERVAL_MS = 15_000
@@ -45,6 +46,7 @@ export interface CheckInDeps {
   /** Monotonic time of the earliest due heartbeat, or `null`. */
   nextDueAt(): number | null
   reasons(): string[]
+  readonly stats: Pick<StatsEvents, 'checkIn'>
   onAnswer(answer: CheckInAnswer, sent: CheckInSent): void
   onSuperseded(): void
 }
@@ -113,12 +115,14 @@ export function createCheckIn(deps: CheckInDeps): CheckIn {
         signal,
       )
       failures = 0
+      deps.stats.checkIn(answer.superseded ? 'superseded' : 'answered')
       if (answer.superseded) return deps.onSuperseded()
       lastAt = clock.monotonic()
       deps.onAnswer(answer, { held, due })
     } catch (thrown) {
       if (signal.aborted) return
       const error = toBrainError(thrown)
+      deps.stats.checkIn(error.effectUnknown ? 'failed' : 'refused')
       if (isRefusal(error, 'SUPERSEDED')) return deps.onSuperseded()
       failures += 1
       retryMs = backoffMs(failures, random.next(), 1_000, BUSY_INTERVAL_MS)

@@ -3,6 +3,8 @@
  * ends, never while it lasts: a backend that is away for an hour is two lines.
  */
 import type { Log } from '../log.ts'
+import type { Redactor } from '../redact.ts'
+import { createRedactor } from '../redact.ts'
 
 export const CONDITION_NAMES = ['convex', 'token', 'gateway', 'agents', 'health', 'signals'] as const
 export type ConditionName = (typeof CONDITION_NAMES)[number]
@@ -16,11 +18,13 @@ export interface Conditions {
   onChange(listener: () => void): () => void
 }
 
-export function createConditions(log: Log): Conditions {
+/** @param redactor reasons are often other people's words, and go on pages and to the backend */
+export function createConditions(log: Log, redactor: Pick<Redactor, 'redact'> = createRedactor()): Conditions {
   const current = new Map<ConditionName, string>()
   const listeners = new Set<() => void>()
   return {
-    set(name, reason) {
+    set(name, said) {
+      const reason = said === null ? null : redactor.redact(said)
       const before = current.get(name) ?? null
       if (before === reason) return
       if (reason === null) current.delete(name)

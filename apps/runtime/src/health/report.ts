@@ -88,8 +88,10 @@ export function notReady({ loops, conditions, link, stopping }: HealthView): str
   if (role !== 'active')
     return [role === 'standby' ? 'standby: another runtime is active for this account' : 'waiting for the backend']
   const period = loops?.period() ?? null
+  const blocked = period?.delivery.blocked() ?? null
   return [
     ...conditions.reasons(),
+    ...(blocked !== null && conditions.get('gateway') === null ? [blocked] : []),
     ...(period !== null && link.state().up && !period.sync.hasSynced() ? ['the agents are being synchronised'] : []),
     ...(period?.checkIn.lastAt() == null ? ['no check-in has been answered yet'] : []),
   ]

@@ -5,6 +5,7 @@
 import type { ClaimedItem, RosterEntry } from '@mission-control/shared/service-contract'
 import type { Brain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
+import type { StatsEvents } from '../health/stats.ts'
 import type { Log } from '../log.ts'
 import { service } from '../service.ts'
 import { createDueQueue } from './due-queue.ts'
@@ -23,6 +24,7 @@ const AGAIN_MS = 45_000
 export interface HeartbeatDeps {
   readonly brain: Brain
   readonly log: Log
+  readonly stats: StatsEvents
   readonly epoch: number
   /** The backend's clock, ms since the epoch. */
   backendNow(): number
@@ -76,14 +78,17 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
       const answer = await brain.mutate(service.heartbeat, { epoch, agentId, slot }, signal)
       if ('item' in answer) {
         begun += 1
+        deps.stats.heartbeats('begun', 1)
         return { slotIs: 'done', item: answer.item }
       }
       skipped += 1
+      deps.stats.heartbeats('put_off', 1)
       log.debug({ agentId, slot, reason: answer.skip }, 'heartbeat skipped')
       return { slotIs: answer.skip === 'slot_done' ? 'done' : 'open', item: null }
     } catch (thrown) {
       if (signal.aborted) return { slotIs: 'unsure', item: null }
       const error = toBrainError(thrown)
+      deps.stats.heartbeats('failed', 1)
       if (isRefusal(error, 'SUPERSEDED')) deps.onSuperseded()
       else log.warn({ agentId, slot, code: error.code, error: error.message }, 'a heartbeat could not begin')
       if (!error.effectUnknown) return { slotIs: 'open', item: null }
@@ -139,6 +144,7 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
     },
     answered(due, work) {
       const hasWork = new Set(work)
+      deps.stats.heartbeats('idle', due.filter(({ agentId }) => !hasWork.has(agentId)).length)
       for (const { agentId, slot } of due) {
         const agent = agents.get(agentId)
         if (agent === undefined) continue

@@ -7,6 +7,7 @@ import { createConditions } from '../../src/health/conditions.ts'
 import { createStats } from '../../src/health/stats.ts'
 import type { Loops } from '../../src/loops.ts'
 import { createLoops } from '../../src/loops.ts'
+import { createRedactor } from '../../src/redact.ts'
 import type { LoopSettings } from '../../src/period.ts'
 import type { ManualClock } from './manual-clock.ts'
 import { createManualClock, createSeededRandom } from './manual-clock.ts'
@@ -80,6 +81,7 @@ export function createHarness(
       random,
       log: silentLog,
       conditions,
+      redactor: createRedactor(),
       stats: createStats(clock),
       settings: {
         deliveryConcurrency: 3,

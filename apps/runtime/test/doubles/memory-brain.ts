@@ -143,6 +143,7 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
       type: row.type,
       attempt: item.attempts,
       depth: 0,
+      committedAgoMs: 5,
       deadlineInMs: 900_000,
       agent: { id: slug, slug, name: slug },
       context: {

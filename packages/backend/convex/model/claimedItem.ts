@@ -60,6 +60,7 @@ export async function claimedItem(
     type: claimed.type,
     attempt: claimed.attempts,
     depth: claimed.depth,
+    committedAgoMs: now() - claimed.committedAt,
     deadlineInMs: claimed.dueAt - now(),
     agent: { id: agent._id, slug: agent.slug, name: agent.name },
     context,

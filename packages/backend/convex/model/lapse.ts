@@ -14,17 +14,21 @@ const RUNTIMES_PER_RUN = 200
  * rows are broken must not keep the others waiting.
  */
 export async function lapseExpired(ctx: MutationCtx): Promise<void> {
-  const expired = await ctx.db
-    .query('runtimes')
-    .withIndex('by_role_lease', (q) => q.eq('role', 'active').lt('leaseUntil', now()))
-    .take(RUNTIMES_PER_RUN)
+  const expired = []
+  for (const role of ['active', 'standby'] as const) {
+    const rows = ctx.db.query('runtimes').withIndex('by_role_lease', (q) => q.eq('role', role).lt('leaseUntil', now()))
+    expired.push(...(await rows.take(RUNTIMES_PER_RUN)))
+  }
   for (const { _id: runtimeId } of expired) await ctx.scheduler.runAfter(0, internal.maintenance.expireRuntime, { runtimeId })
 }
 
 /** Nothing for one that is gone, was replaced or has checked in meanwhile. */
 export async function expireRuntime(ctx: MutationCtx, runtimeId: Id<'runtimes'>): Promise<void> {
   const runtime = await ctx.db.get(runtimeId)
-  if (runtime?.role === 'active' && runtime.leaseUntil < now()) await expire(ctx, runtime)
+  if (!runtime || runtime.leaseUntil >= now()) return
+  if (runtime.role === 'active') await expire(ctx, runtime)
+  // Nobody waits for a standby: that it is gone is all there is to say.
+  if (runtime.role === 'standby') await ctx.db.patch(runtime._id, { role: 'gone', status: 'offline', reasons: ['lease_expired'] })
 }
 
 /** How often the cron looks: well below the idle lease, so that people hear of an outage while it is fresh. */

@@ -2,7 +2,7 @@
 import { LIMITS } from '@mission-control/shared/limits'
 import { isOrphan, isPastDeadline } from '@mission-control/shared/lanes/guards'
 import type { LaneEvent } from '@mission-control/shared/lanes/events'
-import { LEASE_BUSY_MS, LEASE_IDLE_MS } from '@mission-control/shared/lanes/policy'
+import { idleLeaseMs, LEASE_BUSY_MS, LEASE_IDLE_MS } from '@mission-control/shared/lanes/policy'
 import type { RuntimeStatus } from '@mission-control/shared/enums'
 import type { CheckInArgs, HelloArgs, HelloResult } from '@mission-control/shared/service-contract'
 import type { Doc, Id } from '../_generated/dataModel.js'
@@ -29,11 +29,13 @@ export async function hello(ctx: MutationCtx, accountId: Id<'accounts'>, who: In
   const active = await findActive(ctx, accountId)
   const seen = { versions: who.versions, infrastructure: who.infrastructure, announcedIntervalMs: who.announcedIntervalMs }
   if (active?.instanceId === who.instanceId && active.boot === who.boot) {
-    await ctx.db.patch(active._id, { ...seen, leaseUntil: now() + LEASE_IDLE_MS, lastSeenAt: now() })
+    await ctx.db.patch(active._id, { ...seen, leaseUntil: now() + idleLeaseMs(who.announcedIntervalMs), lastSeenAt: now() })
     return await asActive(ctx, accountId, active.epoch)
   }
   if (active && active.instanceId !== who.instanceId && active.leaseUntil > now()) {
-    await upsert(ctx, accountId, who, { ...seen, role: 'standby', status: 'online', reasons: [], epoch: 0, leaseUntil: 0 })
+    // It asks again at least once a minute, whatever it announces; one that does not is no standby any more.
+    const leaseUntil = now() + LEASE_IDLE_MS
+    await upsert(ctx, accountId, who, { ...seen, role: 'standby', status: 'online', reasons: [], epoch: 0, leaseUntil })
     return { role: 'standby', activeLeaseMs: active.leaseUntil - now() }
   }
   if (active) await retire(ctx, active, 'runtime_replaced')
@@ -45,7 +47,7 @@ export async function hello(ctx: MutationCtx, accountId: Id<'accounts'>, who: In
     status: 'online',
     reasons: [],
     epoch,
-    leaseUntil: now() + LEASE_IDLE_MS,
+    leaseUntil: now() + idleLeaseMs(who.announcedIntervalMs),
   })
   await ctx.db.patch(signals._id, { epoch, activeRuntimeId: runtimeId })
   await recordStatus(ctx, accountId, runtimeId, 'online', null)
@@ -112,7 +114,7 @@ export async function renew(ctx: MutationCtx, runtime: Doc<'runtimes'>, presence
   const { held, status, versions, infrastructure, announcedIntervalMs } = presence
   const reasons = presence.reasons.slice(0, REASONS).map((reason) => reason.slice(0, LIMITS.reasonChars))
   await ctx.db.patch(runtime._id, {
-    leaseUntil: now() + (held.length > 0 ? LEASE_BUSY_MS : LEASE_IDLE_MS),
+    leaseUntil: now() + (held.length > 0 ? LEASE_BUSY_MS : idleLeaseMs(announcedIntervalMs)),
     lastSeenAt: now(),
     status,
     reasons,

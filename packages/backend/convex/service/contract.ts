@@ -90,6 +90,7 @@ export const vContext = v.object({
     }),
   ),
 })
+export const vTokenInfo = v.object({ name: v.string(), expiresAt: nullable(v.number()) })
 export const vAgentName = v.object({ id: v.string(), slug: v.string(), name: v.string() })
 export const vClaimedItem = v.object({
   id: v.string(),
@@ -101,6 +102,7 @@ export const vClaimedItem = v.object({
   type: vDeliveryType,
   attempt: v.number(),
   depth: v.number(),
+  committedAgoMs: v.number(),
   deadlineInMs: v.number(),
   agent: vAgentName,
   context: vContext,

@@ -14,6 +14,7 @@ export const begin = serviceMutation({
     const runtime = await activeRuntime(ctx, signals, epoch)
     if (!runtime) return refuse('SUPERSEDED', 'This runtime is not the active one.')
     if (signals.paused) return { skip: 'account_paused' }
+    if (signals.command === 'drain') return { skip: 'draining' }
     return await beginHeartbeat(ctx, runtime, agentId, slot)
   },
 })

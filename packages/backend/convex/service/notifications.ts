@@ -41,6 +41,7 @@ export const claim = serviceMutation({
     const runtime = await activeRuntime(ctx, signals, epoch)
     if (!runtime) return refuse('SUPERSEDED', 'This runtime is not the active one.')
     if (signals.paused) refuse('PAUSED', 'The account is paused.')
+    if (signals.command === 'drain') refuse('PAUSED', 'The runtime is told to drain.')
     return await claimItems(ctx, runtime, ids)
   },
 })

@@ -4,7 +4,7 @@ import { serviceMutation, serviceQuery } from '../lib/functions.js'
 import { checkInRuntime } from '../model/checkIn.js'
 import { goOffline as leave, hello as introduce } from '../model/runtimes.js'
 import { activeRuntime, getSignals } from '../model/signals.js'
-import { vCheckIn, vCheckInResult, vHello, vHelloResult, vSignals } from './contract.js'
+import { vCheckIn, vCheckInResult, vHello, vHelloResult, vSignals, vTokenInfo } from './contract.js'
 
 export const hello = serviceMutation({
   args: vHello,
@@ -27,6 +27,13 @@ export const goOffline = serviceMutation({
     if (runtime) await leave(ctx, runtime)
     return null
   },
+})
+
+/** What the caller's own token is: its name and when it ends by itself. For `check`; tells nothing about other tokens. */
+export const tokenInfo = serviceQuery({
+  args: {},
+  returns: vTokenInfo,
+  handler: async ({ token: { name, expiresAt } }) => ({ name, expiresAt }),
 })
 
 export const signals = serviceQuery({

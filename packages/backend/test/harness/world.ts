@@ -24,10 +24,10 @@ export async function createWorld(backend: Backend, { account = 'Acme', task = '
   const service = { accountId, serviceToken: token }
   const taskId = await ada.mutation(api.tasks.create, { accountId, title: task })
 
-  const hello = (instanceId: string, boot: string) =>
+  const hello = (instanceId: string, boot: string, announcedIntervalMs = 60_000) =>
     backend.mutation(api.service.runtime.hello, {
       ...service,
-      ...{ instanceId, boot, versions: VERSIONS, infrastructure: PLACE, announcedIntervalMs: 60_000 },
+      ...{ instanceId, boot, versions: VERSIONS, infrastructure: PLACE, announcedIntervalMs },
     })
   // That they joined is no news to any test: each begins with empty inboxes.
   await backend.run(async (ctx) => {
@@ -84,7 +84,7 @@ export async function createWorld(backend: Backend, { account = 'Acme', task = '
       backend.mutation(api.service.notifications.release, { ...service, id, fence, ended }),
     checkIn: (
       held: { id: string; fence: number }[] = [],
-      { epoch = first.epoch, dueAgents = [] as { agentId: string; slot: number }[] } = {},
+      { epoch = first.epoch, dueAgents = [] as { agentId: string; slot: number }[], announcedIntervalMs = 60_000 } = {},
     ) =>
       backend.mutation(api.service.runtime.checkIn, {
         ...service,
@@ -97,7 +97,7 @@ export async function createWorld(backend: Backend, { account = 'Acme', task = '
           versions: VERSIONS,
           infrastructure: PLACE,
         },
-        announcedIntervalMs: 60_000,
+        announcedIntervalMs,
       }),
     trace: (id: string) => backend.query(api.service.notifications.getForDelivery, { ...service, id }),
     thread: async (task: Id<'tasks'> = taskId) => {

@@ -2,6 +2,7 @@
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose'
 import type { Clock } from '@mission-control/shared/clock'
 import { RequestError } from '../errors.ts'
+import type { WireCode } from '../wire-codes.ts'
 import type { JsonObject } from '../values/json.ts'
 import { identityOf } from './claims.ts'
 import { openKeys } from './jwks.ts'
@@ -93,6 +94,6 @@ async function verify(token: string, provider: TokenProvider, keys: JWTVerifyGet
   }
 }
 
-function refused(why: string, code = 'InvalidAuthHeader'): RequestError {
+function refused(why: string, code: WireCode = 'InvalidAuthHeader'): RequestError {
   return new RequestError(401, code, `The token was refused: ${why}.`)
 }

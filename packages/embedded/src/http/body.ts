@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { convexToJson, jsonToConvex } from 'convex/values'
 import { RequestError } from '../errors.ts'
+import type { WireCode } from '../wire-codes.ts'
 import { LIMITS } from '../transactions/limits.ts'
 import { isObject, type Json, type JsonObject } from '../values/json.ts'
 
@@ -28,7 +29,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
 }
 
 /** `what` names the text in the refusal: "The request body is not JSON: …". */
-export function parseJson(text: string, what = 'The request body', code = 'BadJsonBody'): Json {
+export function parseJson(text: string, what = 'The request body', code: WireCode = 'BadJsonBody'): Json {
   try {
     return JSON.parse(text) as Json
   } catch (error) {

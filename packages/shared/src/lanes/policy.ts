@@ -2,8 +2,14 @@
 
 /** Three missed check-ins of 15 s: while a runtime holds items it must show itself that often. */
 export const LEASE_BUSY_MS = 45_000
-/** Three missed check-ins of 60 s. */
+/** Three missed check-ins of 60 s, the longest interval there is. */
 export const LEASE_IDLE_MS = 180_000
+/**
+ * How long a runtime that holds nothing may be silent: three of the intervals it announced. Never below the busy lease, so that a
+ * short interval does not make a short hiccup a takeover.
+ */
+export const idleLeaseMs = (announcedIntervalMs: number): number =>
+  Math.min(LEASE_IDLE_MS, Math.max(LEASE_BUSY_MS, 3 * announcedIntervalMs))
 /** Hard deadline of a claim, above any allowed TURN_TIMEOUT, so that only a runtime that forgot the item ever meets it. */
 export const TURN_CAP_MS = 15 * 60_000
 /** One HTTP call of the runtime to the backend. */

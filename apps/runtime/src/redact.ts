@@ -1,0 +1,37 @@
+/**
+ * Takes secrets out of texts that leave the process: log lines, health pages, reasons told to the backend. Service tokens are known by
+ * their form, everything else by its value, because other people's errors repeat what they were given.
+ */
+import { redactServiceTokens } from '@mission-control/shared/service-token'
+import type { RuntimeConfig } from './config/load.ts'
+
+export interface Redactor {
+  /** The text with every known secret as `***`. */
+  readonly redact: (text: string) => string
+  /** Another one to take out from now on. */
+  add(secret: string): void
+}
+
+/** Shorter ones would take ordinary words apart; nobody's token is that short. */
+const SHORTEST = 8
+
+export function createRedactor(secrets: readonly string[] = []): Redactor {
+  /** As they are, and as they stand in JSON. The longest first: one may be part of another. */
+  let known: readonly string[] = []
+  const redactor: Redactor = {
+    redact: (text) => known.reduce((rest, secret) => rest.replaceAll(secret, '***'), redactServiceTokens(text)),
+    add(secret) {
+      if (secret.length < SHORTEST) return
+      const forms = new Set([...known, secret, JSON.stringify(secret).slice(1, -1)])
+      known = [...forms].sort((a, b) => b.length - a.length)
+    },
+  }
+  for (const secret of secrets) redactor.add(secret)
+  return redactor
+}
+
+/** Everything in the configuration that nobody else may read. */
+export function secretsOf({ serviceToken, externalGateway, model }: RuntimeConfig): string[] {
+  const { apiKey, openaiApiKey, anthropicApiKey } = model
+  return [serviceToken, externalGateway?.token, apiKey, openaiApiKey, anthropicApiKey].filter((secret) => secret !== undefined)
+}
