@@ -170,7 +170,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     base = { backend: answer.now, at: clock.monotonic() }
     if (jump > JUMP_MS) heartbeats.clockJumped()
     deps.stats.checkedIn(answer.oldestDueInMs)
-    sync.rosterVersion(answer.rosterVersion)
+    sync.rosterVersion(answer.rosterVersion, true)
     const stop = new Set(answer.stop)
     delivery.stop(held.filter(({ id }) => stop.has(id)))
     heartbeats.answered(due, answer.work)

@@ -1,9 +1,10 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Functions } from '@mission-control/embedded'
 import { api } from '@mission-control/backend/convex/_generated/api'
 import { HealthPage } from '@mission-control/shared/health'
+import { loadConfig } from '../src/config/load.ts'
 import { createFastClock } from './stack/fast-clock.ts'
 import type { World } from './stack/world.ts'
 import { buildFunctions, createWorld } from './stack/world.ts'
@@ -74,6 +75,56 @@ describe('the runtime with the embedded backend and a gateway', () => {
     await until(() => !JSON.stringify(world.gateway.transcript.config).includes('chief-editor'))
     expect(JSON.stringify(world.gateway.transcript.config)).toContain('"writer"')
   })
+
+  it('keeps the memory of an agent whose slug and permissions change, and closes its old sessions', async () => {
+    await using world = await createWorld(functions, { agents: [] })
+    const accountId = world.accountId as never
+    const agentId = (await world.createAgent('editor')) as never
+    const runtime = await world.startRuntime(quick)
+    await world.untilReady(runtime)
+    await world.post('@editor [[say:edited]]')
+    expect(await world.replies(1)).toEqual(['edited'])
+    const file = (...names: string[]) => path.join(runtime.config.workspaceRoot, ...names)
+    await writeFile(file('editor', 'memory', 'style.md'), 'no adverbs')
+    expect(await readFile(file('editor', 'TOOLS.md'), 'utf8')).toContain('- close tasks (move them to done)')
+    const permissions = { canMarkDone: true, canReview: true }
+    await world.owner.mutation(api.agents.update, { accountId, agentId, slug: 'chief', permissions })
+    await world.post('@chief [[say:edited well]]')
+    expect(await world.replies(2)).toEqual(['edited', 'edited well'])
+    expect(await readFile(file('chief', 'memory', 'style.md'), 'utf8')).toBe('no adverbs')
+    expect(await readFile(file('chief', 'TOOLS.md'), 'utf8')).toContain('- close a task that is in review')
+    await until(() => !JSON.stringify(world.gateway.transcript.config).includes('"editor":'))
+    expect(await readdir(runtime.config.workspaceRoot)).toEqual(['chief'])
+    const keys = world.gateway.turns.map(({ sessionKey }) => sessionKey)
+    expect(keys.map((key) => key.split(':')[1])).toEqual(['editor', 'chief'])
+  })
+
+  it('is not stopped by one agent whose workspace cannot be written, and says so of that agent', async () => {
+    await using world = await createWorld(functions)
+    const accountId = world.accountId as never
+    const env = await world.environment(quick)
+    const { workspaceRoot } = loadConfig(env, '0.0.0').config
+    await mkdir(workspaceRoot, { recursive: true })
+    await symlink(await realpath(env['DATA_DIR'] ?? ''), path.join(workspaceRoot, 'bad'))
+    const runtime = await world.startRuntime(env)
+    await world.untilReady(runtime)
+    const bad = (await world.createAgent('bad')) as never
+    await world.createAgent('good')
+    await world.post('@good [[say:I am here]]')
+    expect(await world.replies(1)).toEqual(['I am here'])
+    await until(() => runtime.health().agentSync.counts?.failed === 1)
+    expect(runtime.health()).toMatchObject({
+      status: 'degraded',
+      agentSync: { lastError: expect.stringMatching(/^bad: .* is a symbolic link/) as string },
+    })
+    const shown = async () => world.owner.query(api.agents.get, { accountId, agentId: bad })
+    while ((await shown()).status !== 'error') await new Promise((resolve) => setTimeout(resolve, 10))
+    expect((await shown()).statusReason).toContain('symbolic link')
+    await rm(path.join(workspaceRoot, 'bad'))
+    await until(() => runtime.health().agentSync.lastError === null)
+    expect(runtime.health()).toMatchObject({ status: 'healthy' })
+    expect(await readdir(workspaceRoot)).toEqual(['bad', 'good', 'writer'])
+  }, 60_000)
 
   it('lets one of two be active; the standby takes over when the first says goodbye', async () => {
     await using world = await createWorld(functions)

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { api } from '../convex/_generated/api.js'
 import type { EmbeddedBackend } from './harness/embedded.ts'
 import { buildFunctions, openEmbedded } from './harness/embedded.ts'
+import { STALE_AFTER_MS } from '../convex/model/stale.js'
 import { identityOf } from './harness/backend.ts'
 import type { World } from './harness/world.ts'
 import { createWorld, PLACE, RUN, VERSIONS } from './harness/world.ts'
@@ -118,6 +119,59 @@ describe('on the way from commit to claim', () => {
   it('a message wakes the ready subscription, and so does the claim that takes it away', () => {
     expect(conflicts(post, ready)).toBe(true)
     expect(conflicts(claim, ready)).toBe(true)
+  })
+})
+
+describe('the look for stale tasks in the check-in of a lead that is due', () => {
+  let backend: EmbeddedBackend
+  beforeEach(async () => {
+    backend = await openEmbedded(functions)
+  })
+  afterEach(() => backend.close())
+
+  it('conflicts with no message and no settle, nor with a task that moves or is made', async () => {
+    const world = await createWorld(backend)
+    const { ada, accountId, service, epoch, engineer, qa } = world
+    await ada.mutation(api.agents.setLead, { accountId, agentId: engineer })
+    const assignees = [{ type: 'agent' as const, id: qa }]
+    const task = (title: string) => ada.mutation(api.tasks.create, { accountId, title, assignees })
+    const [quiet, busy] = [await task('Quiet'), await task('Busy')]
+    for (const item of await world.claimReady()) await world.settle(item, null)
+    await backend.finishScheduled()
+    await backend.advance(STALE_AFTER_MS + 1_000)
+    const fresh = await task('Fresh')
+    for (const item of await world.claimReady()) await world.settle(item, null)
+    await world.post('@qa settle me', busy)
+    const [held] = await world.claimReady()
+    await world.post('@qa claim me', fresh)
+    await backend.finishScheduled()
+    const [head] = await world.ready()
+    if (!held || !head) throw new Error('The scene is not set.')
+    await backend.advance(1_000)
+
+    const asAda = backend.engine.withIdentity(identityOf('Ada'))
+    const { trace } = backend.engine
+    const info = { versions: VERSIONS, infrastructure: PLACE, announcedIntervalMs: 60_000, reasons: [] }
+    const dueAgents = [{ agentId: engineer, slot: backend.now() }]
+    const checkIn = await trace(api.service.runtime.checkIn, {
+      ...{ ...service, ...info, epoch, held: [{ id: held.id, fence: held.fence }], dueAgents, status: 'online' as const },
+    })
+    expect(checkIn.result).toMatchObject({ work: [engineer] })
+    const others = {
+      message: await asAda.trace(api.messages.post, { accountId, taskId: quiet, content: 'I am on it.' }),
+      newTask: await asAda.trace(api.tasks.create, { accountId, title: 'New', assignees }),
+      move: await asAda.trace(api.tasks.updateStatus, { accountId, taskId: fresh, status: 'in_progress' }),
+    }
+    for (const [name, other] of Object.entries(others)) {
+      expect([name, conflicts(other, checkIn), conflicts(checkIn, other)]).toEqual([name, false, false])
+    }
+    const settle = await trace(api.service.notifications.settle, {
+      ...{ ...service, id: held.id, fence: held.fence, outcome: 'reply' as const, reply: 'settled', run: RUN },
+    })
+    // The other way round they share the claimed item, as every check-in does.
+    expect(conflicts(checkIn, settle)).toBe(false)
+    const looked = new Set(checkIn.reads.map(({ table }) => table))
+    expect(looked.has('tasks') && looked.has('activities')).toBe(true)
   })
 })
 

@@ -3,6 +3,7 @@ import { LIMITS } from '@mission-control/shared/limits'
 import { expect, it } from 'vitest'
 import { api } from '../convex/_generated/api.js'
 import type { Id } from '../convex/_generated/dataModel.js'
+import { STALE_AFTER_MS } from '../convex/model/stale.js'
 import { onEachEngine } from './harness/engines.ts'
 import type { Held } from './harness/tools.ts'
 import { taskOf, toolsOf, turnOf } from './harness/tools.ts'
@@ -60,10 +61,14 @@ onEachEngine('response_request', (open) => {
 
   it('asked in a heartbeat without a task brings the answer to the agent’s own session', async () => {
     const world = await createWorld(await open())
-    const { backend, service, epoch, engineer: agentId } = world
+    const { backend, service, epoch, accountId, engineer: agentId } = world
+    await world.ada.mutation(api.agents.setLead, { accountId, agentId })
+    // Nobody works on it: that is what wakes a lead without tasks.
+    await taskOf(world, 'Quiet', [world.qa])
+    for (const item of await world.claimReady()) await world.settle(item, null)
+    await backend.advance(STALE_AFTER_MS + 1_000)
     const begun = await backend.mutation(api.service.heartbeats.begin, { ...service, epoch, agentId, slot: backend.now() })
     if (!('item' in begun)) throw new Error(begun.skip)
-    await world.ada.mutation(api.agents.setLead, { accountId: world.accountId, agentId })
     await asking(world)(begun.item, 'Is it good?')
     await world.settle(begun.item, null)
     await world.settle(await claimedBy(world, 'qa'), 'It is.')

@@ -1,10 +1,9 @@
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { mergeConfig, prepareConfigFile } from '../src/config/file.ts'
 import { locateOpenClaw } from '../src/supervisor/locate.ts'
-import { writeWorkspace } from '../src/workspace/files.ts'
 
 describe('files', () => {
   let dir: string
@@ -12,16 +11,6 @@ describe('files', () => {
     dir = await mkdtemp(join(tmpdir(), 'mc-files-'))
   })
   afterEach(async () => rm(dir, { recursive: true, force: true }))
-
-  it('workspace: writes what changed, leaves what is not ours, makes the memory folder', async () => {
-    expect(await writeWorkspace(dir, { 'SOUL.md': 'soul', 'AGENTS.md': 'rules' })).toEqual(['SOUL.md', 'AGENTS.md'])
-    await writeFile(join(dir, 'notes.md'), 'the agent wrote this')
-    const before = (await stat(join(dir, 'SOUL.md'))).ino
-    expect(await writeWorkspace(dir, { 'SOUL.md': 'soul', 'AGENTS.md': 'new rules' })).toEqual(['AGENTS.md'])
-    expect((await stat(join(dir, 'SOUL.md'))).ino).toBe(before)
-    expect(await readFile(join(dir, 'notes.md'), 'utf8')).toBe('the agent wrote this')
-    expect((await readdir(dir)).sort()).toEqual(['AGENTS.md', 'SOUL.md', 'memory', 'notes.md'])
-  })
 
   it('configuration: written when absent, merged when stale, left alone when right', async () => {
     const file = join(dir, 'openclaw.json')

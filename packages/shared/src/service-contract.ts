@@ -5,7 +5,16 @@
  * `TOKEN_REFUSED`. All ids are strings. Times named `...At` are the backend's clock in ms since the epoch and are only ever shown or
  * sent back, never compared with the runtime's clock; times named `...Ms` are durations.
  */
-import type { AgentStatus, DeliveryState, DeliveryType, Permission, RuntimeCommand, RuntimeStatus, TaskStatus } from './enums.ts'
+import type {
+  AgentStatus,
+  DeliveryState,
+  DeliveryType,
+  PartyType,
+  Permission,
+  RuntimeCommand,
+  RuntimeStatus,
+  TaskStatus,
+} from './enums.ts'
 import type { FailureClass } from './lanes/events.ts'
 
 export interface ServiceCaller {
@@ -182,6 +191,25 @@ export interface HeartbeatContext {
   nowIso: string
   assigned: { id: string; title: string; status: TaskStatus; priority: number }[]
   recentActivity: { summary: string; at: number }[]
+  /**
+   * Mentions of and requests to this agent that were given up since its last heartbeat. Others need no list: each is a delivery and
+   * comes as a turn of its own. `title` is the task's, `from` who wrote it.
+   */
+  unreadMentions: { taskId: string | null; title: string; from: string; at: number }[]
+  /** Of the lead only: tasks on which nothing has happened for long (a handful). The name of an agent is its slug. */
+  stale: StaleTask[]
+}
+
+export interface StaleTask {
+  id: string
+  title: string
+  status: TaskStatus
+  priority: number
+  /** Since the last activity on the task. */
+  quietMs: number
+  /** The first few. */
+  assignees: { type: PartyType; name: string }[]
+  blockedReason: string | null
 }
 
 /** How one attempt went. Offsets are measured by the runtime on its monotonic clock from the moment `claim` was answered. */

@@ -1,5 +1,5 @@
 /** The AgentHost over packages/openclaw: configuration by patch, workspaces on disk, what was applied in one file beside them. */
-import { readFile, rename, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomically } from '@mission-control/openclaw/atomic-file'
@@ -9,9 +9,10 @@ import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
 import { getConfig, patchConfig, putAgents, removeAgent } from '@mission-control/openclaw/config/live'
 import { writeWorkspace } from '@mission-control/openclaw/workspace/files'
 import type { ToolsDirectory } from '../agent-tools/agent-tools.ts'
+import { moveWorkspaces } from '@mission-control/openclaw/workspace/move'
 import type { AppliedAgent, HostedAgent } from './diff.ts'
 import type { AgentHost } from './host.ts'
-import { workspaceFiles } from './workspace.ts'
+import { workspaceFiles } from '../agent-texts/workspace.ts'
 
 export interface GatewayAgentsOptions {
   /** `null` while there is no gateway. */
@@ -38,7 +39,7 @@ const Entries = z.object({
   }),
   mcp: z.object({ servers: z.record(z.string(), z.object({ url: z.string().optional() })).optional() }).optional(),
 })
-const Applied = z.array(z.object({ agentId: z.string(), slug: z.string(), filesKey: z.string() }))
+const Applied = z.array(z.object({ agentId: z.string(), slug: z.string(), filesKey: z.string(), entry: z.string().nullable() }))
 
 export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: GatewayAgentsOptions): AgentHost {
   const appliedFile = path.join(dataDir, 'agents.json')
@@ -90,11 +91,11 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
     keepTools: (agentIds) => tools.keep(agentIds),
     isOurs: (slug) => slug !== INTERNAL_AGENT && ours.has(slug),
     async writeWorkspace(agent, profile) {
-      await writeWorkspace(folder(agent.slug), workspaceFiles(agent, profile))
+      const { kept } = await writeWorkspace(folder(agent.slug), agent.id, workspaceFiles(agent, profile))
+      return kept
     },
-    async renameWorkspace(from, to) {
-      if ((await exists(folder(from))) && !(await exists(folder(to)))) await rename(folder(from), folder(to))
-    },
+    moveWorkspaces: (renamed) =>
+      moveWorkspaces(renamed.map(({ agentId, from, to }) => ({ owner: agentId, from: folder(from), to: folder(to) }))),
     async readApplied(): Promise<AppliedAgent[]> {
       const text = await readFile(appliedFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return '[]'
@@ -112,12 +113,6 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
     },
   }
 }
-
-const exists = (file: string): Promise<boolean> =>
-  stat(file).then(
-    () => true,
-    () => false,
-  )
 
 function parseJson(text: string): unknown {
   try {

@@ -2,6 +2,8 @@
 import { LIMITS } from '@mission-control/shared/limits'
 import type { AgentProfile, AgentReport, RosterEntry, RosterPage } from '@mission-control/shared/service-contract'
 import type { Brain } from '../brain/brain.ts'
+import type { BrainError } from '../brain/errors.ts'
+import { toBrainError } from '../brain/errors.ts'
 import { service } from '../service.ts'
 
 /** What one `profiles` call may name (service contract). */
@@ -27,17 +29,40 @@ export async function readRoster(brain: Brain, signal: AbortSignal): Promise<Ros
   return { version, agents }
 }
 
+/**
+ * Profiles by id, twenty at a time. Where the backend refuses a call, its ids are asked for one by one, so that one bad profile keeps
+ * no other away.
+ * @returns per id the profile, or why there is none; an id that nothing is said of is gone
+ */
 export async function readProfiles(
   brain: Brain,
   ids: readonly string[],
   signal: AbortSignal,
-): Promise<Map<string, AgentProfile>> {
-  const profiles = new Map<string, AgentProfile>()
-  for (const some of chunks(ids, PROFILES_PER_CALL)) {
-    for (const profile of await brain.query(service.profiles, { ids: some }, signal)) profiles.set(profile.id, profile)
+): Promise<Map<string, AgentProfile | BrainError>> {
+  const found = new Map<string, AgentProfile | BrainError>()
+  const read = async (some: readonly string[]) => {
+    for (const profile of await brain.query(service.profiles, { ids: [...some] }, signal)) found.set(profile.id, profile)
   }
-  return profiles
+  for (const some of chunks(ids, PROFILES_PER_CALL)) {
+    try {
+      await read(some)
+    } catch (thrown) {
+      if (signal.aborted || !isAboutTheCall(toBrainError(thrown))) throw thrown
+      for (const id of some) {
+        await read([id]).catch((again: unknown) => {
+          const error = toBrainError(again)
+          if (signal.aborted || !isAboutTheCall(error)) throw again
+          found.set(id, error)
+        })
+      }
+    }
+  }
+  return found
 }
+
+/** The backend was reached and did not like this very call; asked for something else it may answer. */
+const isAboutTheCall = ({ kind, code }: BrainError): boolean =>
+  kind === 'server' || (kind === 'refused' && code !== 'TOKEN_REFUSED')
 
 export async function reportAgents(brain: Brain, reports: readonly AgentReport[], signal: AbortSignal): Promise<void> {
   for (const some of chunks(reports, REPORTS_PER_CALL)) await brain.mutate(service.reportAgents, { agents: some }, signal)

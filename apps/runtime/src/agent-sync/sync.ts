@@ -1,9 +1,11 @@
 /** One pass of the agent sync: roster -> plan -> files, configuration, removals -> report. Idempotent; one bad agent stops no other. */
 import type { AgentReport, RosterEntry } from '@mission-control/shared/service-contract'
+import { filesKey } from '../agent-texts/workspace.ts'
 import type { Brain } from '../brain/brain.ts'
-import type { AppliedAgent, HostedAgent, SyncPlan } from './diff.ts'
-import { filesKey, planSync } from './diff.ts'
+import type { AppliedAgent, SyncPlan } from './diff.ts'
+import { planSync, waitingFor } from './diff.ts'
 import type { AgentHost } from './host.ts'
+import { appliedAfter } from './applied.ts'
 import { readProfiles, readRoster, reportAgents } from './roster.ts'
 
 export interface SyncCounts {
@@ -21,9 +23,11 @@ export interface SyncResult {
   readonly counts: SyncCounts
   /** Per slug, one sentence. */
   readonly errors: ReadonlyMap<string, string>
+  /** Slugs left as they are until a turn has ended: to be removed, or to be changed in a way a running turn must not see. */
+  readonly postponed: ReadonlySet<string>
+  /** What stood in the way in workspaces and was not ours, by its new path. */
+  readonly kept: readonly string[]
   /** The gateway could not be asked: its part is still to do. */
-  /** To be removed as soon as their turns have ended. */
-  readonly postponed: readonly string[]
   readonly gatewayMissing: boolean
 }
 
@@ -46,109 +50,140 @@ export async function syncAgents(
   const { version, agents: roster } = await readRoster(brain, signal)
   onRoster?.(roster)
   if (!dryRun) await host.keepTools(roster.map(({ id }) => id))
-  const applied = new Map((await host.readApplied()).map((agent) => [agent.agentId, agent]))
+  const before = await host.readApplied()
   const hosted = await host.list(signal)
-  const plan = planSync(roster, hosted, [...applied.values()], host)
-  const errors = new Map<string, string>()
+  const plan = planSync(roster, hosted, before, host)
   // A gateway that is killed after an agent was removed in mid-turn does not start again (seen on OpenClaw 2026.9.6). The turn is
-  // being stopped already: the removal waits for it.
-  const postponed = plan.remove.filter(isBusy)
-  if (!dryRun) {
-    await writeFiles(plan, { brain, host, applied, errors }, signal)
-    await putAgents(plan, host, errors, signal)
-    for (const slug of plan.remove.filter((one) => !postponed.includes(one))) {
-      await attempt(slug, errors, () => host.remove(slug, signal), signal)
-    }
-    await host.writeApplied(stillApplied(roster, applied, plan, hosted, errors))
-    await report(roster, { brain, reported, errors, hosted: hosted !== null }, signal)
+  // being stopped already: the removal waits for it. A workspace is not moved away under a running turn either.
+  const postponed = new Set([...plan.remove.filter(isBusy), ...waitingFor(plan, roster, isBusy)])
+  const work: Work = {
+    ...{ brain, host, postponed, applied: new Map(before.map((agent) => [agent.agentId, agent])) },
+    ...{ errors: new Map(), removed: new Set(), put: new Set(), kept: [] },
   }
-  const failedOf = (slugs: readonly string[]) => slugs.filter((slug) => errors.has(slug)).length
+  const { errors, removed } = work
+  if (!dryRun) {
+    await remove(plan.replace, work, signal)
+    await moveFolders(plan, roster, work)
+    await writeFiles(plan, work, signal)
+    await putAgents(plan, work, signal)
+    await remove(plan.remove, work, signal)
+    await host.writeApplied(appliedAfter({ before, roster, hosted, ...work }))
+    await report(roster, { brain, reported, errors, postponed, hosted: hosted !== null }, signal)
+  }
+  const done = (slugs: readonly string[]) => slugs.filter((slug) => !errors.has(slug) && !postponed.has(slug)).length
   const counts: SyncCounts = {
-    added: plan.added.length - failedOf(plan.added),
-    updated: plan.updated.length - failedOf(plan.updated),
-    removed: plan.remove.length - postponed.length - failedOf(plan.remove),
+    added: done(plan.added),
+    updated: done(plan.updated),
+    removed: dryRun ? plan.remove.length : plan.remove.filter((slug) => removed.has(slug)).length,
     unchanged: plan.unchanged,
     failed: errors.size,
   }
-  return { rosterVersion: version, roster, plan, counts, errors, postponed, gatewayMissing: hosted === null }
+  const { kept } = work
+  return { rosterVersion: version, roster, plan, counts, errors, postponed, kept, gatewayMissing: hosted === null }
 }
 
+/** What a pass has done so far. All sets are of slugs. */
 interface Work {
   readonly brain: Brain
   readonly host: AgentHost
+  readonly postponed: ReadonlySet<string>
   readonly applied: Map<string, AppliedAgent>
   readonly errors: Map<string, string>
+  readonly removed: Set<string>
+  readonly put: Set<string>
+  readonly kept: string[]
 }
 
-async function writeFiles(plan: SyncPlan, { brain, host, applied, errors }: Work, signal: AbortSignal): Promise<void> {
-  for (const { from, to } of plan.renamed) await attempt(to, errors, () => host.renameWorkspace(from, to), signal)
+/** What is neither postponed nor has failed already. */
+const open = <T extends { readonly slug: string }>(agents: readonly T[], { errors, postponed }: Work): T[] =>
+  agents.filter(({ slug }) => !errors.has(slug) && !postponed.has(slug))
+
+async function remove(slugs: readonly string[], work: Work, signal: AbortSignal): Promise<void> {
+  for (const slug of slugs.filter((one) => !work.postponed.has(one))) {
+    if (await attempt(slug, work.errors, () => work.host.remove(slug, signal), signal)) work.removed.add(slug)
+  }
+}
+
+async function moveFolders(plan: SyncPlan, roster: readonly RosterEntry[], work: Work): Promise<void> {
+  const moves = plan.renamed.filter(({ to }) => !work.postponed.has(to))
+  if (moves.length === 0) return
+  const failed = await work.host.moveWorkspaces(moves)
+  for (const { agentId, from, to } of moves) {
+    const error = failed.get(agentId)
+    if (error === undefined) {
+      const known = work.applied.get(agentId)
+      if (known) work.applied.set(agentId, { ...known, slug: to, filesKey: '' })
+    } else {
+      work.errors.set(to, sentence(error))
+      // Whoever has that slug now must not find another agent's folder there.
+      if (roster.some(({ slug }) => slug === from))
+        work.errors.set(from, `the workspace of @${to} could not be moved away from here`)
+    }
+  }
+}
+
+async function writeFiles(plan: SyncPlan, work: Work, signal: AbortSignal): Promise<void> {
+  const { brain, host, applied, errors, kept } = work
+  const agents = open(plan.files, work)
   const profiles = await readProfiles(
     brain,
-    plan.files.map(({ id }) => id),
+    agents.map(({ id }) => id),
     signal,
   )
-  for (const agent of plan.files) {
+  for (const agent of agents) {
     const profile = profiles.get(agent.id)
-    if (profile === undefined) {
-      errors.set(agent.slug, 'the backend has no profile of this agent')
-      continue
+    if (profile === undefined) errors.set(agent.slug, 'the backend has no profile of this agent')
+    else if (profile instanceof Error) errors.set(agent.slug, `its profile could not be read: ${sentence(profile)}`)
+    else {
+      const write = async () => kept.push(...(await host.writeWorkspace(agent, profile)))
+      if (!(await attempt(agent.slug, errors, write, signal))) continue
+      // Should the profile have changed since the roster was read, its hash differs and the next pass writes again.
+      const key = filesKey({ ...agent, profileHash: profile.profileHash })
+      applied.set(agent.id, { entry: null, ...applied.get(agent.id), agentId: agent.id, slug: agent.slug, filesKey: key })
     }
-    const written = await attempt(agent.slug, errors, () => host.writeWorkspace(agent, profile), signal)
-    // Should the profile have changed since the roster was read, its hash differs and the next pass writes again.
-    if (written)
-      applied.set(agent.id, {
-        agentId: agent.id,
-        slug: agent.slug,
-        filesKey: filesKey({ ...agent, profileHash: profile.profileHash }),
-      })
   }
 }
 
-/** Many in one patch; when that is refused, one by one, so that a bad agent keeps out only itself. */
-async function putAgents(plan: SyncPlan, host: AgentHost, errors: Map<string, string>, signal: AbortSignal): Promise<void> {
-  const put = plan.put.filter(({ slug }) => !errors.has(slug))
-  if (put.length === 0) return
-  try {
-    await host.put(put, signal)
-  } catch (error) {
-    if (signal.aborted) throw error
-    if (put.length === 1) return void errors.set(put[0]?.slug ?? '', sentence(error))
-    for (const agent of put) await attempt(agent.slug, errors, () => host.put([agent], signal), signal)
+/** Many in one patch; when that is refused, by halves, so that a bad agent keeps out only itself and costs a few more patches. */
+async function putAgents(plan: SyncPlan, work: Work, signal: AbortSignal): Promise<void> {
+  const put = async (agents: readonly RosterEntry[]): Promise<void> => {
+    if (agents.length === 0) return
+    try {
+      await work.host.put(agents, signal)
+      for (const { slug } of agents) work.put.add(slug)
+    } catch (error) {
+      if (signal.aborted) throw error
+      const [only] = agents
+      if (agents.length === 1 && only) return void work.errors.set(only.slug, sentence(error))
+      const half = Math.ceil(agents.length / 2)
+      await put(agents.slice(0, half))
+      await put(agents.slice(half))
+    }
   }
+  await put(open(plan.put, work))
+}
+
+interface ReportOptions {
+  readonly brain: Brain
+  readonly reported: Map<string, string>
+  readonly errors: ReadonlyMap<string, string>
+  readonly postponed: ReadonlySet<string>
+  readonly hosted: boolean
 }
 
 async function report(
   roster: readonly RosterEntry[],
-  {
-    brain,
-    reported,
-    errors,
-    hosted,
-  }: { brain: Brain; reported: Map<string, string>; errors: Map<string, string>; hosted: boolean },
+  { brain, reported, errors, postponed, hosted }: ReportOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const reports = roster.flatMap(({ id, slug, paused }): AgentReport[] => {
     const reason = errors.get(slug) ?? null
-    if (reason === null && (!hosted || paused)) return []
+    if (reason === null && (!hosted || paused || postponed.has(slug))) return []
     const report: AgentReport = { agentId: id, status: reason === null ? 'online' : 'error', reason }
     return reported.get(id) === JSON.stringify(report) ? [] : [report]
   })
   await reportAgents(brain, reports, signal)
   for (const entry of reports) reported.set(entry.agentId, JSON.stringify(entry))
-}
-
-/** The roster's agents, and those that are gone from it but not yet from the gateway: they are still ours to remove. */
-function stillApplied(
-  roster: readonly RosterEntry[],
-  applied: ReadonlyMap<string, AppliedAgent>,
-  plan: SyncPlan,
-  hosted: readonly HostedAgent[] | null,
-  errors: ReadonlyMap<string, string>,
-): AppliedAgent[] {
-  const present = new Set(roster.map(({ id }) => id))
-  const removed = new Set(plan.remove.filter((slug) => !errors.has(slug)))
-  const isHosted = (slug: string) => hosted === null || hosted.some((agent) => agent.slug === slug)
-  return [...applied.values()].filter(({ agentId, slug }) => present.has(agentId) || (!removed.has(slug) && isHosted(slug)))
 }
 
 async function attempt(

@@ -121,7 +121,8 @@ export const VARIABLES = [
     max: 3_600_000,
     group: 'Loops',
     default: '60000',
-    about: 'Oldest the roster may be; below HEALTH_CHECK_INTERVAL it shortens the check-in, which carries the roster version.',
+    about:
+      'Oldest the roster may be; below HEALTH_CHECK_INTERVAL it shortens the check-in, which carries the roster version. Asked for directly when check-ins stay unanswered.',
   },
   {
     name: 'DELIVERY_CONCURRENCY',

@@ -13,6 +13,7 @@ import type { Log } from '../log.ts'
 import type { Redactor } from '../redact.ts'
 import { service } from '../service.ts'
 import type { Turns } from '../turns.ts'
+import { PROMPT_VERSION } from '../agent-texts/rules.ts'
 import { untilAnswered } from '../until-answered.ts'
 import { turnPrompt } from './prompt.ts'
 import type { Verdict } from './verdict.ts'
@@ -94,6 +95,7 @@ export async function deliverItem(
     turn: item.turnKey,
     fence: item.fence,
     attempt: item.attempt,
+    prompt: PROMPT_VERSION,
   }
   const outcome = verdict.kind === 'settle' ? verdict.outcome : verdict.kind
   const why =

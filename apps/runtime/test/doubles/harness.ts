@@ -52,7 +52,7 @@ export interface Harness {
 }
 
 export function createHarness(
-  options: Partial<LoopSettings> & { instanceId?: string; brain?: MemoryBrain; clock?: ManualClock } = {},
+  options: Partial<LoopSettings> & { instanceId?: string; brain?: MemoryBrain; clock?: ManualClock; host?: MemoryAgentHost } = {},
 ): Harness {
   const clock = options.clock ?? createManualClock()
   const random = createSeededRandom()
@@ -61,7 +61,7 @@ export function createHarness(
   const names = ['ada', 'bob', 'eve', 'agent0', 'agent1', 'agent2', 'agent3']
   if (brain.roster.length === 0) brain.roster = names.map((slug) => rosterEntry(slug, { paused: true }))
   const turns = createScriptedTurns()
-  const host = createMemoryAgentHost()
+  const host = options.host ?? createMemoryAgentHost()
   const conditions = createConditions(silentLog)
   let seen = 0
   let running: Promise<void> | null = null

@@ -32,6 +32,7 @@ const INDEX_OF = {
   subscriptions: 'by_account_task_type_subscriber',
   assignments: 'by_account_task_assignee',
   taskLabels: 'by_account_label',
+  taskNudges: 'by_account_task',
   tasks: 'by_account_status_rank',
   counterChanges: 'by_account',
   counters: 'by_account_key',

@@ -158,7 +158,7 @@ function titleOf(item: Item, task: Doc<'tasks'> | null, message: Doc<'messages'>
     case 'response_request':
       return `${who} asks you${where}`
     case 'response':
-      return `Your request was answered${where}`
+      return `Your request was ${message ? 'answered' : 'not answered'}${where}`
     case 'continuation':
       return `Go on with your work${where}`
     case 'heartbeat':

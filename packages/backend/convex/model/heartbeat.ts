@@ -1,4 +1,7 @@
-/** Heartbeats: which due agents have work, and the one item a heartbeat is. */
+/**
+ * Heartbeats: which due agents have work, and the one item a heartbeat is. Work is an open assignment, and for the lead also a task
+ * that nobody attends to (stale.ts). Without any a heartbeat is a receipt and no turn.
+ */
 import { LIMITS } from '@mission-control/shared/limits'
 import type { HeartbeatContext, HeartbeatResult } from '@mission-control/shared/service-contract'
 import type { Doc, Id } from '../_generated/dataModel.js'
@@ -15,12 +18,19 @@ import { CLAIM_READ_CHARS, claimedItem } from './claimedItem.js'
 import { activate, append } from './enqueue.js'
 import { ensureLane } from './lanes.js'
 import { findPresence, setPresence } from './presence.js'
+import type { StaleLook } from './stale.js'
+import { lookForStale, nudge } from './stale.js'
 
 /** Work an agent may be reminded of, in this order. */
 const WORK_STATUSES = ['in_progress', 'assigned'] as const
 const TASKS_SHOWN = 20
 const ACTIVITIES_SHOWN = 20
 const LINE_BYTES = 500
+/** How far back a heartbeat looks for mentions that were given up; older ones are people's business, who were told. */
+const UNREAD_FOR_MS = 24 * 3_600_000
+const UNREAD_SHOWN = 5
+/** Of the whole account: dead letters are rare, and where there are more something else is wrong. */
+const DEAD_LOOKED_AT = 50
 const MINUTE_MS = 60_000
 
 /** The agent's open assignments, those in progress first. */
@@ -49,18 +59,29 @@ export async function dueWork(
   due: readonly { agentId: string; slot: number }[],
 ): Promise<string[]> {
   const work: string[] = []
+  const leadId = due.length === 0 ? null : (await getAccount(ctx, accountId)).leadAgentId
   for (const { agentId, slot } of due) {
     const agent = await findOwned(ctx, accountId, 'agents', agentId)
     if (!agent || agent.paused) continue
     const presence = await findPresence(ctx, accountId, agent._id)
     if (slot <= (presence?.lastHeartbeatSlot ?? Number.NEGATIVE_INFINITY)) continue
-    if ((await openWork(ctx, agent, 1)).length > 0) work.push(agent._id)
-    else {
-      const idle = presence?.status === 'online' || presence?.status === 'idle'
-      await setPresence(ctx, accountId, agent._id, { lastHeartbeatSlot: slot, ...(idle ? { status: 'idle' as const } : {}) })
-    }
+    const hasOwn = (await openWork(ctx, agent, 1)).length > 0
+    const look = hasOwn || agent._id !== leadId ? null : await lookForStale(ctx, agent, presence?.staleAfter ?? [])
+    if (hasOwn || (look?.found.length ?? 0) > 0) work.push(agent._id)
+    else await leaveReceipt(ctx, agent, slot, look)
   }
   return work
+}
+
+/** The agent had nothing to do in this slot. */
+async function leaveReceipt(ctx: MutationCtx, agent: Doc<'agents'>, slot: number, look: StaleLook | null): Promise<void> {
+  const presence = await findPresence(ctx, agent.accountId, agent._id)
+  const idle = presence?.status === 'online' || presence?.status === 'idle'
+  await setPresence(ctx, agent.accountId, agent._id, {
+    lastHeartbeatSlot: slot,
+    ...(idle ? { status: 'idle' as const } : {}),
+    ...(look ? { staleAfter: look.next } : {}),
+  })
 }
 
 /**
@@ -86,8 +107,15 @@ export async function beginHeartbeat(
   // Busy with something else: that is better than a heartbeat, and the slot stays open for the next check-in.
   if (lane.activeId !== null) return { skip: 'lane_busy' }
 
-  await setPresence(ctx, runtime.accountId, agent._id, { lastHeartbeatSlot: slot })
   const account = await getAccount(ctx, runtime.accountId)
+  const isLead = account.leadAgentId === agent._id
+  const look = isLead ? await lookForStale(ctx, agent, presence?.staleAfter ?? []) : null
+  if (focus === null && (look?.found.length ?? 0) === 0) {
+    // What there was to do when the check-in asked has been done meanwhile.
+    await leaveReceipt(ctx, agent, slot, look)
+    return { skip: 'no_work' }
+  }
+  await setPresence(ctx, runtime.accountId, agent._id, { lastHeartbeatSlot: slot })
   const over = await overBudget(ctx, account, agent)
   if (over) {
     await sayOver(ctx, account, agent, over)
@@ -99,7 +127,12 @@ export async function beginHeartbeat(
   if (claimed.kind !== 'changed') throw new Error('A fresh heartbeat could not be claimed.')
   await beginTurn(ctx, account, agent)
   await shortenLease(ctx, runtime)
-  const context = await heartbeatContext(ctx, agent, tasks, account.leadAgentId === agent._id)
+  if (look) await setPresence(ctx, runtime.accountId, agent._id, { staleAfter: look.next })
+  const context = {
+    ...(await workContext(ctx, agent, tasks, isLead)),
+    unreadMentions: await unreadMentions(ctx, agent, presence?.lastHeartbeatSlot ?? 0),
+    stale: look ? await nudge(ctx, look) : [],
+  }
   const rows = { agent, task: focus, message: null }
   return { item: await claimedItem(ctx, claimed.item, claimed.reconcile, rows, { chars: CLAIM_READ_CHARS }, context) }
 }
@@ -127,12 +160,12 @@ async function* tasksOf(ctx: MutationCtx, rows: readonly Doc<'assignments'>[]): 
   }
 }
 
-async function heartbeatContext(
+async function workContext(
   ctx: MutationCtx,
   agent: Doc<'agents'>,
   tasks: Doc<'tasks'>[],
   isLead: boolean,
-): Promise<HeartbeatContext> {
+): Promise<Pick<HeartbeatContext, 'nowIso' | 'assigned' | 'recentActivity'>> {
   const recent = await recentActivities(ctx, agent, isLead ? null : tasks.slice(0, TASKS_SHOWN))
   return {
     nowIso: new Date(now()).toISOString(),
@@ -147,6 +180,39 @@ async function heartbeatContext(
       at: row._creationTime,
     })),
   }
+}
+
+/**
+ * Mentions of this agent and requests to it that were given up since its last heartbeat, newest first. Those that wait need no list:
+ * each is a delivery and comes as a turn of its own, and named here it would be answered twice. The range ends now: what is given up
+ * while the heartbeat begins lies outside and cannot conflict with it.
+ */
+async function unreadMentions(
+  ctx: MutationCtx,
+  { accountId, _id }: Doc<'agents'>,
+  since: number,
+): Promise<HeartbeatContext['unreadMentions']> {
+  const from = Math.max(since, now() - UNREAD_FOR_MS)
+  const dead = await ctx.db
+    .query('deliveries')
+    .withIndex('by_account_state_due', (q) =>
+      q.eq('accountId', accountId).eq('state', 'dead').gt('dueAt', from).lt('dueAt', now()),
+    )
+    .order('desc')
+    .take(DEAD_LOOKED_AT)
+  const own = dead.filter(({ agentId, type }) => agentId === _id && (type === 'mention' || type === 'response_request'))
+  return await Promise.all(
+    own.slice(0, UNREAD_SHOWN).map(async (item) => {
+      const task = item.taskId === null ? null : await ctx.db.get(item.taskId)
+      const message = item.messageId === null ? null : await ctx.db.get(item.messageId)
+      return {
+        taskId: item.taskId,
+        title: cutToBytes(task?.title ?? '', LINE_BYTES),
+        from: cutToBytes(message?.authorName ?? 'somebody', LINE_BYTES),
+        at: message?._creationTime ?? item.committedAt,
+      }
+    }),
+  )
 }
 
 /**

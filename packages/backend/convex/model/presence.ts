@@ -19,7 +19,7 @@ export async function setPresence(
   ctx: MutationCtx,
   accountId: Id<'accounts'>,
   agentId: Id<'agents'>,
-  patch: Partial<Pick<Doc<'agentPresence'>, 'status' | 'reason' | 'lastHeartbeatSlot'>>,
+  patch: Partial<Pick<Doc<'agentPresence'>, 'status' | 'reason' | 'lastHeartbeatSlot' | 'staleAfter'>>,
 ): Promise<void> {
   const row = await findPresence(ctx, accountId, agentId)
   if (row) await ctx.db.patch(row._id, { ...patch, lastSeenAt: now() })

@@ -7,6 +7,7 @@ import {
   vDeliveryState,
   vDeliveryType,
   vInfrastructure,
+  vPartyType,
   vPermissions,
   vRuntimeCommand,
   vTaskStatus,
@@ -87,6 +88,15 @@ export const vContext = v.object({
       nowIso: v.string(),
       assigned: v.array(v.object(vTaskLine)),
       recentActivity: v.array(v.object({ summary: v.string(), at: v.number() })),
+      unreadMentions: v.array(v.object({ taskId: nullable(v.string()), title: v.string(), from: v.string(), at: v.number() })),
+      stale: v.array(
+        v.object({
+          ...vTaskLine,
+          quietMs: v.number(),
+          assignees: v.array(v.object({ type: vPartyType, name: v.string() })),
+          blockedReason: nullable(v.string()),
+        }),
+      ),
     }),
   ),
 })

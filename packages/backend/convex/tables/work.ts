@@ -81,6 +81,8 @@ export const workTables = {
     reason: nullable(v.string()),
     lastHeartbeatSlot: nullable(v.number()),
     lastSeenAt: nullable(v.number()),
+    /** Of a lead: where its next look for stale tasks begins in each state (model/stale.ts). Absent before the first. */
+    staleAfter: v.optional(v.array(v.object({ status: vTaskStatus, at: v.number(), createdAt: v.number() }))),
   }).index('by_account_agent', ['accountId', 'agentId']),
 
   tasks: defineTable({
@@ -110,6 +112,13 @@ export const workTables = {
     .index('by_account_status_due', ['accountId', 'status', 'dueAt'])
     .searchIndex('search_title', { searchField: 'title', filterFields: ['accountId', 'status'] })
     .searchIndex('search_description', { searchField: 'description', filterFields: ['accountId', 'status'] }),
+
+  /** When the lead was last told that nothing happens on a task. One row per task that it ever was told of. */
+  taskNudges: defineTable({
+    accountId: v.id('accounts'),
+    taskId: v.id('tasks'),
+    at: v.number(),
+  }).index('by_account_task', ['accountId', 'taskId']),
 
   /** One row per task and label, because arrays cannot be indexed. */
   taskLabels: defineTable({

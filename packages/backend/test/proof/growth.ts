@@ -16,6 +16,9 @@ import { createWorld, PLACE, RUN, VERSIONS } from '../harness/world.ts'
 /** Rows of each kind one transaction inserts; four kinds, and a transaction may write 16,000 documents. */
 const BATCH = 1_500
 const PAGE = { numItems: 20, cursor: null }
+/** More old tasks than one look for stale ones reads, and older than it calls stale (convex/model/stale.ts). */
+const OLD_TASKS = 40
+const OLD_MS = 72 * 3_600_000
 
 /** How many documents each function read, by its name. */
 export type Reads = Record<string, number>
@@ -29,13 +32,17 @@ export interface Growing {
 
 export async function openGrowing(backend: EmbeddedBackend): Promise<Growing> {
   const world = await createWorld(backend)
-  const { accountId, service, epoch, taskId } = world
-  const second = await world.ada.mutation(api.tasks.create, { accountId, title: 'Second', labels: ['ui'] })
+  const { accountId, service, epoch, taskId, ada } = world
+  const second = await ada.mutation(api.tasks.create, { accountId, title: 'Second', labels: ['ui'] })
   // More than a page of everything that is listed, so that every list is full from the start.
   for (let i = 0; i < 45; i++) {
     await world.post(`@engineer @cy alpha ${i}`)
     for (const item of await world.claimReady()) await world.settle(item, `@ada beta ${i}`)
   }
+  const lead = await ada.mutation(api.agents.create, { accountId, slug: 'boss', name: 'Boss' })
+  await ada.mutation(api.agents.setLead, { accountId, agentId: lead })
+  await insertOldTasks(world)
+  await backend.advance(1_000)
   await backend.finishScheduled()
   let have = 0
   let n = 0
@@ -73,6 +80,16 @@ export async function openGrowing(backend: EmbeddedBackend): Promise<Growing> {
     }
     const holding = [...items, ...(held ? [held] : [])].map(({ id, fence }) => ({ id, fence }))
     await note('check-in', trace(api.service.runtime.checkIn, { ...service, ...info, epoch, held: holding, dueAgents: [] }))
+    // The lead is due and has no task: the check-in looks for stale ones, and finds one.
+    const dueAgents = [{ agentId: lead, slot: backend.now() + n }]
+    const due = { ...service, ...info, epoch, held: holding, dueAgents }
+    const checked = await note('check-in of a due lead', trace(api.service.runtime.checkIn, due))
+    if (checked.superseded || checked.work.length !== 1) throw new Error('The lead has nothing to do.')
+    const beat = { ...service, epoch, agentId: lead, slot: backend.now() + n }
+    const begun = await note('heartbeat of the lead', trace(api.service.heartbeats.begin, beat))
+    if (!('item' in begun) || begun.item.context.heartbeat?.stale.length !== 1) throw new Error('The lead was told of nothing.')
+    await world.settle(begun.item, null)
+    await forgetNudges(world)
     const [item] = items
     if (!item || !held) throw new Error('Nothing was claimed.')
     const settled = { ...service, outcome: 'reply' as const, reply: `measured ${n}`, run: RUN }
@@ -144,6 +161,35 @@ async function insert(world: World, count: number, have: number): Promise<void> 
     }
   })
 }
+
+/** A full window of open tasks that somebody looks after, and before them one that nobody does. */
+async function insertOldTasks({ backend, accountId, taskId, qa }: World): Promise<void> {
+  const assignees = [{ type: 'agent' as const, id: qa }]
+  await backend.run(async (ctx) => {
+    const task = await ctx.db.get(taskId)
+    if (!task) throw new Error('There is no task to copy.')
+    const old = { ...copy(task), status: 'in_progress' as const, assignees }
+    for (let n = 0; n < OLD_TASKS; n++) {
+      const statusChangedAt = task.statusChangedAt - OLD_MS + n
+      const id = await ctx.db.insert('tasks', { ...old, title: n === 0 ? 'Quiet' : `Busy ${n}`, statusChangedAt })
+      if (n === 0) continue
+      await ctx.db.insert('activities', {
+        ...{ accountId, type: 'message_created', actorType: 'user', actorId: 'test|Ada', actorName: 'Ada' },
+        ...{ targetId: id, targetName: 'Busy', taskId: id, detail: null },
+      })
+    }
+  })
+}
+
+/** As if hours had passed, so that the next look finds the same. */
+const forgetNudges = ({ backend, accountId }: World): Promise<void> =>
+  backend.run(async (ctx) => {
+    const rows = await ctx.db
+      .query('taskNudges')
+      .withIndex('by_account_task', (q) => q.eq('accountId', accountId))
+      .collect()
+    for (const { _id } of rows) await ctx.db.delete(_id)
+  })
 
 function copy<R extends { readonly _id: string; readonly _creationTime: number }>(row: R): Omit<R, '_id' | '_creationTime'> {
   const { _id, _creationTime, ...fields } = row

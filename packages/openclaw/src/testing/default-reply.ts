@@ -3,7 +3,7 @@
  * in the prompt, the same for the same prompt. The demo runs on it.
  */
 const HEARTBEAT = /^# heartbeat\b|^This is your regular check/m
-const TASK_TITLE = /\btitle "([^"\n]{1,120})"/
+const TASK_TITLE = /\btitle "((?:[^"\\\n]|\\.){1,120})"/
 
 const NEXT_STEPS = [
   'I will start with the smallest piece that can be checked and report when it stands.',

@@ -1,10 +1,15 @@
 /**
- * An agent's workspace folder. We own exactly the files named here and the `memory` folder's existence; everything else in the
- * workspace belongs to the agent. The gateway reads SOUL.md and AGENTS.md anew for every turn, so a change needs no restart.
+ * An agent's workspace folder. We own exactly the files named here, the manifest beside them and the `memory` folder's existence;
+ * everything else in the workspace belongs to the agent. The gateway reads SOUL.md and AGENTS.md anew for every turn, so a change
+ * needs no restart.
+ *
+ * Nothing is written through a link: a workspace that is one is refused, one in the place of a file is put aside.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileIfChanged } from '../atomic-file.ts'
+import { writeFileAtomically } from '../atomic-file.ts'
+import { putAside } from './keep.ts'
+import { hashOf, lstatOrNull, readManifest, readRegular, writeManifest } from './manifest.ts'
 
 export const WORKSPACE_FILES = ['SOUL.md', 'AGENTS.md', 'USER.md', 'IDENTITY.md', 'HEARTBEAT.md', 'TOOLS.md'] as const
 export type WorkspaceFile = (typeof WORKSPACE_FILES)[number]
@@ -12,16 +17,59 @@ export type WorkspaceFile = (typeof WORKSPACE_FILES)[number]
 /** Notes the agent keeps for itself. Created, never read or written by us. */
 const MEMORY_DIR = 'memory'
 
-/** Writes what differs and returns the names of the files written. A name that is absent is left alone. */
+export interface WrittenWorkspace {
+  readonly written: readonly WorkspaceFile[]
+  /** What was in the way and not ours, under its new path. */
+  readonly kept: readonly string[]
+}
+
+/**
+ * Writes what differs; a name that is absent is left alone. A file that somebody else has written or changed is put aside first, and
+ * so is the whole folder if it is another agent's.
+ *
+ * @param owner whose workspace this is; stays the same when the folder is renamed
+ * @throws Error if the folder is a link or no folder
+ */
 export async function writeWorkspace(
   dir: string,
+  owner: string,
   files: Readonly<Partial<Record<WorkspaceFile, string>>>,
-): Promise<WorkspaceFile[]> {
-  await mkdir(join(dir, MEMORY_DIR), { recursive: true })
+): Promise<WrittenWorkspace> {
+  const kept = await takeFolder(dir, owner)
+  const manifest = await readManifest(dir)
+  const hashes = { ...manifest.files }
   const written: WorkspaceFile[] = []
   for (const name of WORKSPACE_FILES) {
     const content = files[name]
-    if (content !== undefined && (await writeFileIfChanged(join(dir, name), content))) written.push(name)
+    if (content === undefined) continue
+    const path = join(dir, name)
+    const there = await readRegular(path)
+    if (there !== content) {
+      const isOurs = there !== null && hashOf(there) === manifest.files[name]
+      if (!isOurs && (await lstatOrNull(path)) !== null) kept.push(await putAside(path))
+      await writeFileAtomically(path, content)
+      written.push(name)
+    }
+    hashes[name] = hashOf(content)
   }
-  return written
+  await writeManifest(dir, { owner, files: hashes })
+  return { written, kept }
+}
+
+async function takeFolder(dir: string, owner: string): Promise<string[]> {
+  const kept: string[] = []
+  const stats = await lstatOrNull(dir)
+  if (stats !== null && !stats.isDirectory()) {
+    const what = stats.isSymbolicLink() ? 'a symbolic link' : 'no folder'
+    throw new Error(`${dir} is ${what}: a workspace must be a folder of its own. Remove or rename it.`)
+  }
+  if (stats !== null) {
+    const { owner: other } = await readManifest(dir)
+    if (other !== null && other !== owner) kept.push(await putAside(dir))
+  }
+  await mkdir(dir, { recursive: true })
+  // What stands there, also a link, is the agent's own business: nothing is ever written into it.
+  const memory = join(dir, MEMORY_DIR)
+  if ((await lstatOrNull(memory)) === null) await mkdir(memory)
+  return kept
 }
