@@ -1,6 +1,7 @@
 /** Turns under faults, each with a name, on the fake gateway over a real socket. */
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@mission-control/host/clock'
+import { untilAborted } from '@mission-control/host/until-aborted'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Client } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
@@ -86,6 +87,48 @@ describe('turn', () => {
     expect(await running).toMatchObject({ text: 'kept', recovered: false })
     expect(calls.filter((call) => call === 'send')).toHaveLength(1)
     expect(s.asked('lost')).toBe(1)
+  })
+
+  /** As the real gateway was seen to be while it tidied the session's database: reads stay open, the wait is answered. */
+  const unreadable = (s: Setup, wait: Gateway['wait'] = (...args) => s.gateway.wait(...args)): Gateway => ({
+    ...s.gateway,
+    wait,
+    history: (_session, _keys, signal) => untilAborted(new Promise<never>(() => undefined), signal),
+  })
+
+  it('history that cannot be read while the turn runs: the answer the wait knows is taken', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('slow')
+    let asked = 0
+    const slow = unreadable(s, (...args) => {
+      asked += 1
+      if (asked === 2) gate.release()
+      // The first wait expires while the turn still runs; that is when the history is looked at.
+      return asked === 1 ? Promise.resolve({ status: 'pending' }) : s.gateway.wait(...args)
+    })
+    expect(await s.turn({ message: '[[gate:slow]][[say:known]]' }, slow)).toMatchObject({ text: 'known', usage: null })
+    expect(s.asked('slow')).toBe(1)
+  })
+
+  it('history that cannot be read when a turn is reconciled: the answer the wait knows is taken', async () => {
+    const s = await setup()
+    const request = { turnKey: 'before', message: '[[say:before]]' }
+    await s.turn(request)
+    expect(await s.turn({ ...request, reconcile: true }, unreadable(s))).toMatchObject({ text: 'before' })
+    expect(s.asked('before')).toBe(1)
+  })
+
+  it('history that cannot be read and no answer yet: nothing is sent again, the deadline ends the turn', async () => {
+    const s = await setup()
+    const stop = new AbortController()
+    const request = { turnKey: 'unread', message: '[[hang]]' }
+    const first = s.turn({ ...request, signal: stop.signal })
+    await s.fake.waitForTurn(({ runId }) => runId === 'unread')
+    stop.abort(new StopTurn('detach'))
+    await expect(first).rejects.toMatchObject({ ended: false })
+    const again = { ...request, reconcile: true, timeoutMs: 200, endBudgetMs: 200 }
+    await expect(s.turn(again, unreadable(s))).rejects.toMatchObject({ code: 'TURN_STUCK', ended: false })
+    expect(s.asked('hang')).toBe(1)
   })
 
   it('answer to the send lost: the run is found by looking', async () => {
