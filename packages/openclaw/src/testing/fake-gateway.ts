@@ -12,7 +12,7 @@ import { createParamsCheck } from './fake/params.ts'
 import type { FakeTurn, Respond, Runs } from './fake/runs.ts'
 import { createRuns } from './fake/runs.ts'
 import type { Server } from './fake/server.ts'
-import { listen } from './fake/server.ts'
+import { listen, TICK_MS } from './fake/server.ts'
 import type { Transcript } from './fake/transcript.ts'
 import { openTranscript } from './fake/transcript.ts'
 import type { Gate } from './gates.ts'
@@ -36,6 +36,8 @@ export interface FakeGatewayOptions {
   readonly respond?: Respond
   /** Delay between acceptance and user row of a session's first turn; the real gateway takes seconds. Default 0. */
   readonly coldStartMs?: number
+  /** Milliseconds between signs of life; the real gateway's 30 s by default. */
+  readonly tickMs?: number
   /** Interrupted turns wait for `recoverNext` instead of being resumed at a start. Default false. */
   readonly holdRecovery?: boolean
   readonly clock?: Clock
@@ -75,6 +77,7 @@ interface Life {
 export async function startFakeGateway(options: FakeGatewayOptions = {}): Promise<FakeGateway> {
   const clock = options.clock ?? systemClock
   const token = options.token ?? 'fake-gateway-token'
+  const tickMs = options.tickMs ?? TICK_MS
   const transcript = openTranscript(options.transcriptFile)
   if (transcript.config === null) transcript.change(['config', options.config ?? configFor(options.agents ?? ['writer'])])
   const check = createParamsCheck()
@@ -101,7 +104,7 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
     const runs = createRuns({ clock, transcript, respond, coldStartMs: options.coldStartMs ?? 0 })
     const call = createMethods({ runs, transcript, onConfigChanged: () => fresh.server.broadcast('config.changed', {}) })
     const relisten = async () => {
-      const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining() })
+      const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining(), tickMs })
       port = server.port
       return server
     }
