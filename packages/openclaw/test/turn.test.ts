@@ -401,6 +401,24 @@ describe('turn', () => {
     await expect(s.turn(request, deaf)).rejects.toMatchObject({ code: 'TURN_STUCK', ended: false })
   })
 
+  it('a turn that fails after it has used something says what', async () => {
+    const s = await setup()
+    const usage = { inputTokens: 7, outputTokens: 3, cacheReadTokens: 0, cacheWriteTokens: 0, costUsd: 0.5, model: 'p/m' }
+    const billed: Gateway = {
+      ...s.gateway,
+      async history(...args) {
+        const seen = await s.gateway.history(...args)
+        // A step with a tool call, before whatever went wrong.
+        const step = { role: 'assistant', inputKey: null, runId: args[1][0] ?? '', text: '', stopReason: 'toolUse', usage }
+        return { ...seen, rows: [...seen.rows, step] }
+      },
+    }
+    await expect(s.turn({ message: '[[fail:400]]' }, billed)).rejects.toMatchObject({ code: 'TURN_FAILED', usage })
+    await expect(s.turn({ message: '[[hang]]', timeoutMs: 300 }, billed)).rejects.toMatchObject({ code: 'TURN_TIMEOUT', usage })
+    const stop = AbortSignal.abort(new StopTurn('discard'))
+    await expect(s.turn({ signal: stop }, billed)).rejects.toMatchObject({ code: 'TURN_ABORTED', usage: null })
+  })
+
   it('a provider that refuses the key is a matter of configuration', async () => {
     const s = await setup({
       respond: () => {

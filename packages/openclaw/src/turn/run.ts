@@ -66,9 +66,15 @@ export async function runTurn(deps: TurnDeps, request: TurnRequest): Promise<Tur
     signal.throwIfAborted()
     return await drive(deps, request, progress, signal)
   } catch (error) {
-    if (!signal.aborted) throw known(error)
+    if (!signal.aborted) throw await withUsage(deps, request, progress, known(error))
     return endEarly(deps, request, progress, error)
   }
+}
+
+/** Tokens are spent whether or not they led to an answer. Only asked where a run has ended: what goes on is counted at its end. */
+async function withUsage(deps: TurnDeps, request: TurnRequest, progress: Progress, error: GatewayError): Promise<GatewayError> {
+  if (!progress.mayHaveBeenSent || !error.ended || !error.code.startsWith('TURN_')) return error
+  return error.withUsage(await usageOf(deps, request))
 }
 
 /** Deadline or signal: nothing was sent, or the turn is aborted and its end confirmed. */
@@ -84,7 +90,7 @@ async function endEarly(deps: TurnDeps, request: TurnRequest, progress: Progress
   const end = await confirmEnded(deps, sendRequest(request), request.endBudgetMs)
   if (end.kind === 'answer' && mode !== 'discard') return result(deps, progress, end.text, end.usage)
   if (end.kind === 'stuck') throw new GatewayError('TURN_STUCK', `${error.message}; ${end.message}`, { cause: error })
-  throw error.withEnded(true)
+  throw await withUsage(deps, request, progress, error.withEnded(true))
 }
 
 async function drive(deps: TurnDeps, request: TurnRequest, progress: Progress, signal: AbortSignal): Promise<TurnResult> {
