@@ -16,6 +16,9 @@ import { StopTurn } from '../src/turn/types.ts'
 
 const SESSION = 'agent:writer:faults'
 
+/** A model that does not answer before it is cut off. */
+const never = (signal: AbortSignal) => untilAborted(new Promise<never>(() => undefined), signal)
+
 interface Setup {
   readonly fake: FakeGateway
   readonly client: Client
@@ -319,6 +322,82 @@ describe('turn', () => {
     await expect.poll(() => models).toEqual(['first', 'recovery', 'recovery'])
     second.resolve('third time lucky')
     expect(await running).toMatchObject({ text: 'third time lucky' })
+  })
+
+  /** A turn that somebody sent, whose gateway was killed in the middle of it; nobody waits for it any more. */
+  async function interrupted(s: Setup, turnKey: string, message: string): Promise<void> {
+    const stop = new AbortController()
+    const running = s.turn({ turnKey, message, signal: stop.signal })
+    await s.fake.waitForTurn(({ runId }) => runId === turnKey)
+    stop.abort(new StopTurn('detach'))
+    await expect(running).rejects.toMatchObject({ code: 'TURN_ABORTED', ended: false })
+    await s.fake.crash()
+    await reconnect(s)
+  }
+
+  it('reconciled while it is queued behind another: it is waited for and not sent', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('ahead')
+    const ahead = s.turn({ turnKey: 'q1', message: '[[gate:ahead]]' })
+    await gate.entered
+    await s.gateway.send(
+      { sessionKey: SESSION, turnKey: 'q2', message: '[[say:behind]]', timeoutMs: 9_000 },
+      AbortSignal.timeout(9_000),
+    )
+    const calls: string[] = []
+    const known = Promise.withResolvers<string>()
+    const behind = s.turn(
+      { turnKey: 'q2', message: '[[say:sent again]]', reconcile: true, onAccepted: ({ how }) => known.resolve(how) },
+      watched(s.gateway, calls),
+    )
+    expect(await known.promise).toBe('known')
+    gate.release()
+    await ahead
+    expect(await behind).toMatchObject({ text: 'behind', recovered: true })
+    expect(calls).not.toContain('send')
+  })
+
+  it('a recovery begins between the look and the send: the send does nothing, the recovery answers', async () => {
+    const s = await setup({ holdRecovery: true, respond: ({ recovered, signal }) => (recovered ? 'by recovery' : never(signal)) })
+    await interrupted(s, 'late', 'do it')
+    let sends = 0
+    const overtaken: Gateway = {
+      ...s.gateway,
+      send(...args) {
+        sends += 1
+        expect(s.fake.recoverNext()).toBe(true)
+        return s.gateway.send(...args)
+      },
+    }
+    expect(await s.turn({ turnKey: 'late', message: 'do it', reconcile: true }, overtaken)).toMatchObject({ text: 'by recovery' })
+    expect(sends).toBe(1)
+    expect(s.fake.turns.filter(({ recovered }) => recovered)).toHaveLength(1)
+  })
+
+  it.each(['deadline', 'stop'])('%s while a recovery runs under its own id: that run is ended, the key is over', async (how) => {
+    const s = await setup({ holdRecovery: true, respond: ({ signal }) => never(signal) })
+    await interrupted(s, 'own', 'do it')
+    expect(s.fake.recoverNext()).toBe(true)
+    const recovery = await s.fake.waitForTurn(({ recovered }) => recovered)
+    const end = how === 'deadline' ? { timeoutMs: 300 } : { signal: AbortSignal.abort(new StopTurn('discard')) }
+    await expect(s.turn({ turnKey: 'own', message: 'do it', reconcile: true, ...end })).rejects.toMatchObject({
+      code: how === 'deadline' ? 'TURN_TIMEOUT' : 'TURN_ABORTED',
+      ended: true,
+    })
+    expect(recovery.signal.aborted).toBe(true)
+    expect(s.fake.turns).toHaveLength(2)
+    expect(s.fake.transcript.sessions.get(SESSION)?.meta?.status).toBe('killed')
+  })
+
+  it('deadline while it is queued behind another: what is ahead ends too, as measured, and the key is spent', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('front')
+    const ahead = s.turn({ turnKey: 'f1', message: '[[gate:front]]' })
+    const aheadEnds = expect(ahead).rejects.toMatchObject({ code: 'TURN_ABORTED', ended: true })
+    await gate.entered
+    await expect(s.turn({ turnKey: 'f2', timeoutMs: 300 })).rejects.toMatchObject({ code: 'TURN_TIMEOUT', ended: true })
+    await aheadEnds
+    await expect(s.turn({ turnKey: 'f2', reconcile: true })).rejects.toMatchObject({ code: 'TURN_KEY_SPENT', ended: true })
   })
 
   it('deadline while a recovery is pending: it is taken over, aborted and confirmed', async () => {
