@@ -117,7 +117,9 @@ describe('turn', () => {
     const s = await setup()
     const request = { turnKey: 'before', message: '[[say:before]]' }
     await s.turn(request)
-    expect(await s.turn({ ...request, reconcile: true }, unreadable(s))).toMatchObject({ text: 'before' })
+    const calls: string[] = []
+    expect(await s.turn({ ...request, reconcile: true }, watched(unreadable(s), calls))).toMatchObject({ text: 'before' })
+    expect(calls).not.toContain('abort') // the answer did not have to wait for the deadline
     expect(s.asked('before')).toBe(1)
   })
 
