@@ -10,6 +10,7 @@ import { api } from '@mission-control/backend/convex/_generated/api'
 import type { Functions } from '@mission-control/embedded'
 import { systemClock } from '@mission-control/host/clock'
 import { createClient } from '@mission-control/openclaw/client'
+import { removeAgent } from '@mission-control/openclaw/config/live'
 import type { RealOpenClaw } from './stack/real-openclaw.ts'
 import { installedOpenClaw, startRealOpenClaw, traceOf } from './stack/real-openclaw.ts'
 import type { World } from './stack/world.ts'
@@ -75,7 +76,7 @@ describe.skipIf(bin === null)('with one real gateway', { timeout: 300_000 }, () 
     await world.post('@writer [[say:after the refusal]]')
     const line = await stack.failed('TURN_FAILED')
     expect(line).toMatchObject({ level: 'warn', agent: 'writer', ended: true, state: 'ready' })
-    expect(line['reason']).toMatch(/400|context is too long|invalid/i)
+    expect(line['reason']).toMatch(/provider rejected/i)
     expect((await world.replies(4))[3]).toBe('after the refusal')
     expect(await stack.delivered(line['delivery'])).toMatchObject({ state: 'delivered' })
     const { runs, state } = await traceOf(world, line['delivery'])
@@ -88,7 +89,13 @@ describe.skipIf(bin === null)('with one real gateway', { timeout: 300_000 }, () 
     const port = Number(stack.env['OPENCLAW_GATEWAY_PORT'])
     const token = (await readFile(path.join(stack.env['DATA_DIR'] ?? '', 'openclaw', 'gateway.token'), 'utf8')).trim()
     await using client = createClient({ clock: systemClock }, { url: `ws://127.0.0.1:${port}`, token })
-    await client.request('agents.delete', { agentId: 'editor', deleteFiles: false }, { timeoutMs: 120_000 })
+    // A loaded gateway loses the lease of a deletion now and then, and says so: asked again, it goes on.
+    const removed = () =>
+      removeAgent(client, 'editor', systemClock.timeout(120_000)).then(
+        () => true,
+        () => false,
+      )
+    while (!(await removed())) await systemClock.sleep(500)
     await world.post('@editor [[say:never seen]]')
     const line = await stack.failed('UNKNOWN_AGENT')
     expect(line).toMatchObject({ agent: 'editor', attempt: 1, ended: true, state: 'ready' })
