@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 /**
  * `unit` runs everything that needs no OpenClaw; `e2e` (files named *.e2e.test.ts) starts real processes and the real gateway
- * and runs one file at a time, because a gateway start alone keeps both cores busy.
+ * and runs one file at a time, because a gateway start alone keeps both cores busy. `full` (*.full.test.ts) is what takes minutes,
+ * for `./mc test --full`.
  */
 export default defineConfig({
   test: {
@@ -26,6 +27,15 @@ export default defineConfig({
           include: ['{apps,packages}/*/test/**/*.e2e.test.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        test: {
+          name: 'full',
+          include: ['{apps,packages}/*/test/**/*.full.test.ts'],
+          fileParallelism: false,
+          testTimeout: 600_000,
           hookTimeout: 300_000,
         },
       },

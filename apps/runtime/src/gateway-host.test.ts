@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import { freePort } from '@mission-control/host/ports'
 import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway'
+import type { Clock } from '@mission-control/shared/clock'
 import { loadConfig } from './config/load.ts'
 import { openGateway } from './gateway-host.ts'
 import { silentLog } from './log.ts'
@@ -34,7 +35,21 @@ const impatient = {
   sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms >= 1_000 ? 20 : ms, signal),
 }
 
-function run(env: Record<string, string>): RuntimeGateway {
+/** Knows how many sleeps run at this moment. */
+function countingClock() {
+  const running = new Set<object>()
+  const clock: Clock = {
+    ...impatient,
+    sleep: (ms, signal) => {
+      const one = {}
+      running.add(one)
+      return impatient.sleep(ms, signal).finally(() => running.delete(one))
+    },
+  }
+  return { clock, running }
+}
+
+function run(env: Record<string, string>, clock: Clock = impatient): RuntimeGateway {
   const { config } = loadConfig(
     { ACCOUNT_ID: 'abc1', CONVEX_URL: 'http://127.0.0.1:1', SERVICE_TOKEN: `mcs_abc1_${'s'.repeat(43)}`, ...env },
     '0.0.0',
@@ -42,7 +57,7 @@ function run(env: Record<string, string>): RuntimeGateway {
   const gateway = openGateway({
     config,
     env: process.env,
-    clock: impatient,
+    clock,
     random: systemRandom,
     log: silentLog,
     tools: NO_TOOLS,
@@ -73,6 +88,22 @@ function until({ link }: RuntimeGateway, up: boolean, reason = /./): Promise<voi
 }
 
 describe("somebody else's gateway", () => {
+  it('costs no timer while it is there, and is known to be lost and back by what it tells', async () => {
+    const fake = await startFakeGateway({ token: 'right' })
+    cleanups.unshift(() => fake.stop())
+    const { clock, running } = countingClock()
+    const env = { DATA_DIR: await tempFolder(), OPENCLAW_GATEWAY_URL: fake.url, OPENCLAW_GATEWAY_TOKEN: 'right' }
+    const gateway = run(env, clock)
+    await until(gateway, true)
+    await expect.poll(() => running.size).toBe(0)
+    await fake.crash()
+    await until(gateway, false, /lost|did not answer|ECONNREFUSED|connect/i)
+    expect(running.size).toBe(0) // its client connects again by itself
+    await fake.restart()
+    await until(gateway, true)
+    expect(running.size).toBe(0)
+  })
+
   it('is used again after it refused us once, long after the start', async () => {
     const first = await startFakeGateway({ token: 'right' })
     const gateway = run({ DATA_DIR: await tempFolder(), OPENCLAW_GATEWAY_URL: first.url, OPENCLAW_GATEWAY_TOKEN: 'right' })
@@ -100,15 +131,18 @@ describe('our own gateway', () => {
       const plan = path.join(stateDir, 'pretend.json')
       await mkdir(stateDir, { recursive: true })
       await writeFile(plan, JSON.stringify({ starts: 0, behaviours: ['run', behaviour, behaviour, 'run'] }))
-      const gateway = run({
+      const { clock, running } = countingClock()
+      const env = {
         DATA_DIR: await tempFolder(),
         OPENCLAW_BIN: PRETEND,
         OPENCLAW_STATE_DIR: stateDir,
         OPENCLAW_GATEWAY_PORT: String(await freePort()),
         OPENCLAW_MODEL: 'test/model',
         MODEL_BASE_URL: 'http://127.0.0.1:1/v1',
-      })
+      }
+      const gateway = run(env, clock)
       await until(gateway, true)
+      await expect.poll(() => running.size).toBe(0)
       const { pid } = JSON.parse(await readFile(path.join(stateDir, 'gateway.process.json'), 'utf8')) as { pid: number }
       process.kill(pid, 'SIGKILL')
       await until(gateway, false, reason)

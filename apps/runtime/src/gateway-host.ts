@@ -3,6 +3,7 @@
  * gives the agent sync its configuration and workspaces.
  */
 import type { Clock, Random } from '@mission-control/shared/clock'
+import { untilAborted } from '@mission-control/host/until-aborted'
 import { initialConfig } from '@mission-control/openclaw/config/initial'
 import { chooseModel, modelEnv } from '@mission-control/openclaw/config/model'
 import { isGatewayError } from '@mission-control/openclaw/errors'
@@ -33,26 +34,26 @@ export interface GatewayHostDeps {
   readonly redactor: Redactor
 }
 
-/** How often the link is looked at: the client tells of a new gateway, not of a lost one. Costs a property read. */
-const LOOK_MS = 250
 /** A person may install or repair something while we run. */
 const RETRY_CAP_MS = 60_000
 /** An external gateway that does not answer is tried again by its client; this is how long one look waits. */
 const CONNECT_MS = 15_000
+
+const STARTING = 'the gateway is starting'
 
 export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
   const { config, clock, random, log } = deps
   const listeners = new Set<(state: GatewayState) => void>()
   let host: GatewayHost | null = null
   let problem: string | null = null
-  let last: GatewayState = { up: false, reason: 'the gateway is starting', version: null }
+  let wasUp = false
+  let last: GatewayState = { up: false, reason: STARTING, version: null }
 
   function look(): void {
     const connected = host?.client.current ?? null
     const up = connected !== null
-    const reason = up
-      ? null
-      : (problem ?? host?.client.lastError?.message ?? host?.status().lastError?.message ?? 'the gateway is starting')
+    wasUp ||= up
+    const reason = up ? null : (problem ?? errorOf(host) ?? (wasUp ? 'the connection to the gateway was lost' : STARTING))
     const version = connected?.version ?? last.version
     if (up === last.up && reason === last.reason && version === last.version) return
     last = { up, reason, version }
@@ -86,16 +87,24 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
     )
   }
 
+  async function openAndFollow(): Promise<GatewayHost> {
+    const opened = await open()
+    // `look` reads `host`, which is set once this has returned; nothing happens to the gateway before `bringUp`.
+    opened.onChange(look)
+    return opened
+  }
+
   /** Keeps a gateway up for as long as we live: whoever gave up by itself, at the start or later, is tried again with backoff. */
   async function keepUp(signal: AbortSignal): Promise<void> {
     let tries = 0
     while (!signal.aborted) {
       let upAt: number | null = null
       try {
-        host ??= await open()
+        host ??= await openAndFollow()
         await bringUp(host, signal)
         upAt = clock.monotonic()
         problem = null
+        look()
         await untilGivenUp(host, signal)
       } catch (error) {
         if (signal.aborted) return
@@ -122,16 +131,20 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
     await (isOurs ? client.connected(soon) : gatewayHost.start(soon))
   }
 
-  /** Watches a gateway that was up. A lost connection and a death are repaired below us; throws what is not. */
-  async function untilGivenUp(gatewayHost: GatewayHost, signal: AbortSignal): Promise<never> {
+  /** Watches a gateway that was up. A lost connection and a death are repaired below us; rejects with what is not, or the abort. */
+  function untilGivenUp(gatewayHost: GatewayHost, signal: AbortSignal): Promise<never> {
     const { client } = gatewayHost
-    for (;;) {
-      await clock.sleep(LOOK_MS, signal)
-      if (client.current !== null) continue
+    const given = Promise.withResolvers<never>()
+    given.promise.catch(() => undefined) // nobody waits for it when the signal came first
+    const judge = () => {
+      if (client.current !== null) return
       const { state, lastError } = gatewayHost.status()
-      if (state === 'failed') throw lastError ?? new Error('the gateway has ended')
-      if (state === 'running' && client.lastError?.class === 'configuration') throw client.lastError
+      if (state === 'failed') given.reject(lastError ?? new Error('the gateway has ended'))
+      if (state === 'running' && client.lastError?.class === 'configuration') given.reject(client.lastError)
     }
+    const unfollow = gatewayHost.onChange(judge)
+    judge()
+    return untilAborted(given.promise, signal).finally(unfollow)
   }
 
   const current = (): GatewayHost => {
@@ -156,16 +169,17 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
       tools: deps.tools,
     }),
     bootId: async (signal) => (await current().client.connected(signal)).bootId,
-    async run(signal) {
-      const up = keepUp(signal)
-      while (!signal.aborted) {
-        look()
-        await clock.sleep(LOOK_MS, signal).catch(() => undefined)
-      }
-      await up
-    },
+    run: keepUp,
     stop: async (graceMs) => host?.stop({ graceMs }),
   }
+}
+
+/** Of a gateway that runs, the connection knows more; of one that does not, whoever starts it. */
+function errorOf(host: GatewayHost | null): string | null {
+  if (host === null) return null
+  const { state, lastError } = host.status()
+  const error = state === 'running' ? host.client.lastError : (lastError ?? host.client.lastError)
+  return error?.message ?? null
 }
 
 function problemOf(error: unknown): string {

@@ -1,6 +1,7 @@
 /** Turns over packages/openclaw: one `runTurn` per request, its times observed, its usage in the backend's words. */
 import type { Clock } from '@mission-control/shared/clock'
 import type { RunUsage } from '@mission-control/shared/service-contract'
+import { isGatewayError } from '@mission-control/openclaw/errors'
 import type { Gateway, TurnUsage } from '@mission-control/openclaw/gateway'
 import { runTurn } from '@mission-control/openclaw/turn/run'
 import type { GatewayState, Turns } from './turns.ts'
@@ -24,11 +25,16 @@ export function createTurns({ gateway, link, clock }: { gateway: Gateway; link: 
           return gateway.send(sent, sendSignal)
         },
       }
-      const result = await runTurn(
-        { gateway: observed, clock },
-        { sessionKey, turnKey, message, reconcile, timeoutMs, signal, onAccepted: () => request.onAccepted() },
-      )
-      return { text: result.text, usage: result.usage && runUsage(result.usage) }
+      try {
+        const result = await runTurn(
+          { gateway: observed, clock },
+          { sessionKey, turnKey, message, reconcile, timeoutMs, signal, onAccepted: () => request.onAccepted() },
+        )
+        return { text: result.text, usage: result.usage && runUsage(result.usage) }
+      } catch (error) {
+        if (isGatewayError(error) && error.usage !== null) request.onSpent(runUsage(error.usage))
+        throw error
+      }
     },
     state: () => link.state(),
     gatewayIsOurs: link.isOurs,

@@ -159,7 +159,7 @@ export function createLoops(deps: LoopsDeps): Loops {
     },
     async stop({ graceMs, signal }) {
       stopping.abort()
-      const draining = period?.drain(graceMs)
+      const draining = period?.drain(graceMs, signal)
       if (draining === undefined) return
       const forced = Promise.withResolvers<void>()
       signal.addEventListener('abort', () => forced.resolve(), { once: true })

@@ -63,9 +63,10 @@ export interface Period {
   readonly over: Promise<'superseded' | 'drained'>
   /**
    * Stops claims, heartbeats and sync, waits up to `graceMs` for the turns in flight, ends the rest and gives them back.
-   * The check-in goes on until then, so that nobody takes the lease away.
+   * The check-in goes on until then, so that nobody takes the lease away. When `signal` aborts, the period is over whatever the
+   * backend and the gateway say: what could not be given back lapses.
    */
-  drain(graceMs: number): Promise<void>
+  drain(graceMs: number, signal?: AbortSignal): Promise<void>
 }
 
 /** An overdue head that nobody claimed for this long: the subscription has missed it. */
@@ -228,13 +229,21 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
       if (stopSeq !== null && signals.stopSeq !== stopSeq) checkIn.within(0)
       stopSeq = signals.stopSeq
     },
-    async drain(graceMs) {
+    async drain(graceMs, signal) {
       work.abort()
+      const enough = () => {
+        delivery.giveUp()
+        life.abort()
+        over.resolve('drained')
+      }
+      signal?.addEventListener('abort', enough, { once: true })
+      if (signal?.aborted) enough()
       const grace = new AbortController()
       await Promise.race([delivery.drained(), clock.sleep(graceMs, grace.signal).catch(() => undefined), over.promise])
       grace.abort()
       delivery.interrupt('shutdown')
       await delivery.drained()
+      signal?.removeEventListener('abort', enough)
       life.abort()
       await loops
       over.resolve('drained')

@@ -227,8 +227,8 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
     await loops?.stop({ graceMs: config.shutdownGraceMs, signal: clock.timeout(left()) })
     gatewayLife.abort()
     await gatewayRun
+    unwatchGateway() // that it goes away now is no news
     await gateway.stop(Math.max(1_000, left()))
-    unwatchGateway()
     await tools.close(TOOLS_GRACE_MS)
     dataDir?.record('tools', null)
     await server?.close()

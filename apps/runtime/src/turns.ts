@@ -17,6 +17,8 @@ export interface TurnRequest {
   onSent(): void
   /** The gateway has taken it. */
   onAccepted(): void
+  /** It failed, and had used this by then. */
+  onSpent(usage: RunUsage): void
 }
 
 export interface TurnReply {

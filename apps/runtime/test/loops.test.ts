@@ -131,6 +131,27 @@ describe('delivery', () => {
     await h.stop()
   })
 
+  it('tells what a failed turn has used, and one that is given back', async () => {
+    const h = createHarness()
+    await h.start()
+    const [failed, released] = [h.brain.add('ada/t1', 'hello'), h.brain.add('bob/t1', 'hello')]
+    await h.clock.settle()
+    const usage = { model: 'm', inputTokens: 7, outputTokens: 3, costUsd: 0.1 }
+    for (const [key, code] of [
+      ['d1.1', 'TURN_FAILED'],
+      ['d2.1', 'TURN_KEY_SPENT'],
+    ] as const) {
+      const turn = turnOf(h, key)
+      turn.request.onSpent(usage)
+      turn.fail(new GatewayError(code, 'it ended', { ended: true }))
+    }
+    await h.clock.settle()
+    expect(failed.failures[0]?.run.usage).toEqual(usage)
+    expect(failed.late).toEqual([])
+    expect(released.late).toMatchObject([{ usage }])
+    await h.stop()
+  })
+
   it('claims nothing while the gateway is down, and goes on the moment it is back', async () => {
     const h = createHarness()
     h.turns.setState({ up: false, reason: 'OpenClaw was not found' })

@@ -248,6 +248,57 @@ describe('the runtime with the embedded backend and a gateway', () => {
     expect(world.gateway.turns).toHaveLength(1)
   })
 
+  /** A backend that takes every request and never answers: only the caller's own limit ends a call. */
+  function blackHole() {
+    const hole = { on: false, open: new Set<string>(), swallowed: [] as string[] }
+    const through: typeof fetch = (input, init) => {
+      if (!hole.on) return fetch(input, init)
+      const { path: name } = JSON.parse(init?.body as string) as { path: string }
+      hole.swallowed.push(name)
+      hole.open.add(name)
+      return new Promise((_resolve, reject) => {
+        init?.signal?.addEventListener('abort', () => (hole.open.delete(name), reject(init.signal?.reason as Error)), {
+          once: true,
+        })
+      })
+    }
+    return { hole, fetch: through }
+  }
+
+  it('keeps a reply while the backend is a black hole, one call at a time, and settles it once when it answers again', async () => {
+    await using world = await createWorld(functions)
+    const { hole, fetch } = blackHole()
+    const runtime = await world.startRuntime(quick, { fetch, timeoutMs: 200 })
+    await world.untilReady(runtime)
+    await world.post('@writer [[gate:g]][[say:out of the hole]]')
+    await world.gate('g').entered
+    hole.on = true
+    world.gate('g').release()
+    await until(() => hole.swallowed.filter((name) => name.endsWith(':settle')).length >= 2)
+    await world.post('@writer [[say:the next one]]') // announced by the socket, which still lives; nothing of it is lost
+    expect(runtime.loops.period()?.delivery.held()).toHaveLength(1)
+    hole.on = false
+    expect(await world.replies(2)).toEqual(['out of the hole', 'the next one'])
+    expect(world.gateway.turns).toHaveLength(2)
+    expect((await deliveries(world)).map(({ attempts }: { attempts: number }) => attempts)).toEqual([1, 1])
+  })
+
+  it('stops beside a black hole within its limit, and leaves no call and no turn behind', async () => {
+    await using world = await createWorld(functions)
+    const { hole, fetch } = blackHole()
+    const runtime = await world.startRuntime({ ...quick, STOP_TIMEOUT: '4000' }, { fetch, timeoutMs: 200 })
+    await world.untilReady(runtime)
+    await world.post('@writer [[gate:g]][[say:never told]]')
+    await world.gate('g').entered
+    hole.on = true
+    await runtime.stop()
+    expect(world.gateway.turns[0]?.signal.aborted).toBe(true)
+    expect([...hole.open]).toEqual([])
+    const calls = hole.swallowed.length
+    await world.gateway.restart() // whatever still listens would hear of it
+    expect(hole.swallowed).toHaveLength(calls)
+  })
+
   it('leaves the turns of a lost lease to its successor on the same gateway: one run, one reply', async () => {
     await using world = await createWorld(functions, { clock: createFastClock(30) })
     let cut = false

@@ -3,35 +3,30 @@
  *
  *   format · lint · types · build · shell scripts · unit and integration tests · end-to-end tests with the real OpenClaw gateway
  *
- * `--fast` leaves out the end-to-end tests and says so. A check that needs a tool this machine lacks is skipped with one line.
+ * `--fast` leaves out the end-to-end tests and says so; `--full` adds what takes minutes. A check that needs a tool this machine lacks
+ * is skipped with one line. Tests that passed only when they were tried again are named before the sum.
  */
 import { spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { parseArgs } from 'node:util'
 import { systemClock } from '@mission-control/host/clock'
 import { installOpenclaw } from '@mission-control/openclaw/install'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { FLAKY_FILE_VARIABLE } from './flaky-reporter.ts'
 import type { Tally } from './tally.ts'
 import { add, EMPTY, formatTally, readVitestReport } from './tally.ts'
+import { readTestFlags, TEST_USAGE } from './test-flags.ts'
 
 const root = path.resolve(import.meta.dirname, '../../..')
-const flags = readFlags()
-if (flags.help) {
-  console.log('Usage: ./mc test [--fast]\n\n  --fast   leave out the end-to-end tests with the real OpenClaw gateway')
-  process.exit(0)
+const flags = readTestFlags(process.argv.slice(2))
+if (typeof flags === 'string') {
+  console.error(flags)
+  process.exit(EXIT.usage)
 }
-
-function readFlags(): { fast: boolean; help: boolean } {
-  try {
-    return parseArgs({
-      options: { fast: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } },
-    }).values
-  } catch (error) {
-    console.error(`mc: ${(error as Error).message.split('. ')[0]}: ./mc test --help shows what there is.`)
-    return process.exit(EXIT.usage)
-  }
+if (flags.help) {
+  console.log(TEST_USAGE)
+  process.exit(0)
 }
 
 const bin = (name: string) => path.join(root, 'node_modules/.bin', name)
@@ -58,15 +53,21 @@ function skip(name: string, why: string): Tally {
   return { ...EMPTY, skipped: 1 }
 }
 
+const flaky: string[] = []
+
 function vitest(project: string, env: NodeJS.ProcessEnv = {}): Tally {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'mission-control-test-'))
   const report = path.join(folder, 'report.json')
+  const flakyFile = path.join(folder, 'flaky')
+  writeFileSync(flakyFile, '')
+  const reporters = ['default', 'json', path.join(import.meta.dirname, 'flaky-reporter.ts')]
   try {
     const ok = run(
       bin('vitest'),
-      ['run', '--project', project, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-      env,
+      ['run', '--project', project, ...reporters.map((name) => `--reporter=${name}`), `--outputFile.json=${report}`],
+      { ...env, [FLAKY_FILE_VARIABLE]: flakyFile },
     )
+    flaky.push(...readFileSync(flakyFile, 'utf8').split('\n').filter(Boolean))
     return readVitestReport(readFileSync(report, 'utf8'), ok)
   } finally {
     rmSync(folder, { recursive: true, force: true })
@@ -87,8 +88,11 @@ if (flags.fast) {
   tallies.push(skip('end-to-end tests', '--fast'))
 } else {
   const openclaw = await installOpenclaw({ root, onProgress: (line) => console.log(line) })
-  tallies.push(vitest('e2e', { OPENCLAW_BIN: openclaw, TEST_BUILT_RUNTIME: '1' }))
+  const env = { OPENCLAW_BIN: openclaw, TEST_BUILT_RUNTIME: '1' }
+  tallies.push(vitest('e2e', env))
+  if (flags.full) tallies.push(vitest('full', env))
 }
+for (const name of flaky) console.log(`flaky: ${name}`)
 const sum = tallies.reduce(add, EMPTY)
 console.log(formatTally(sum))
 process.exitCode = sum.failed > 0 ? 1 : 0

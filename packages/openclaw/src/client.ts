@@ -13,6 +13,11 @@ import { untilAborted } from '@mission-control/host/until-aborted'
 /** The gateway answers a healthy request in well under a second; its event loop can block for several while an agent starts. */
 const REQUEST_TIMEOUT_MS = 30_000
 
+/** A link is dead when the gateway has not even said its tick for so many of them. */
+const SILENT_TICKS = 2
+/** Between ticks, when the gateway does not say. Milliseconds. */
+const TICK_MS = 30_000
+
 export interface Connected {
   /** Changes whenever the gateway process is another one. */
   readonly bootId: string
@@ -75,6 +80,11 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   /** Set when trying again is pointless until somebody changes something; `reconnect` clears it. */
   let refused: GatewayError | null = null
   let closed = false
+  /** There was a sign of life since the watch looked last. */
+  let heard = true
+  let tickMs = TICK_MS
+  let awaited = 0
+  let watching = new AbortController()
 
   function openLink(): GatewayClient {
     const opened: GatewayClient = new GatewayClient({
@@ -99,6 +109,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
         if (opened === link) say({ current: null })
       },
       onEvent: (event) => {
+        heard = true
         for (const listener of eventListeners) listener(event)
       },
     })
@@ -118,6 +129,8 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     const bootId = hello.server.bootId ?? hello.server.connId
     const connected = { bootId, version: hello.server.version }
     const isNew = bootId !== lastBootId
+    heard = true
+    tickMs = hello.policy.tickIntervalMs
     lastBootId = bootId
     say({ current: connected, lastError: null })
     waiting.resolve(connected)
@@ -159,17 +172,47 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   async function request<T>(method: string, params: object, { signal, timeoutMs = REQUEST_TIMEOUT_MS }: RequestOptions = {}) {
     const { bootId } = await connected(signal ?? clock.timeout(timeoutMs))
     let sent = false
+    if (awaited++ === 0) void watchSilence((watching = new AbortController()).signal)
     try {
       const payload = await link.request<T>(method, params, {
         timeoutMs,
         onSent: () => (sent = true),
         ...(signal === undefined ? {} : { signal }),
       })
+      heard = true
       return { payload, bootId }
     } catch (error) {
       signal?.throwIfAborted()
       throw translateError(error, sent)
+    } finally {
+      if (--awaited === 0) watching.abort()
     }
+  }
+
+  /**
+   * A half-open link: the gateway's host went away without a word. The official client looks for that only while no answer is awaited,
+   * and a turn awaits one all the time: it would be asked about on a dead link until its deadline.
+   */
+  async function watchSilence(signal: AbortSignal): Promise<void> {
+    heard = true
+    for (let silent = 0; !signal.aborted; silent = heard ? 0 : silent + 1) {
+      if (silent >= SILENT_TICKS && current !== null) {
+        say({ lastError: new GatewayError('GATEWAY_UNREACHABLE', `the gateway was silent for ${SILENT_TICKS} of its ticks`) })
+        reconnect()
+      }
+      heard = false
+      await clock.sleep(tickMs, signal).catch(() => undefined)
+    }
+  }
+
+  function reconnect(): void {
+    if (closed) return
+    const old = link
+    refused = null
+    link = openLink()
+    old.stop()
+    link.start()
+    say({ current: null })
   }
 
   const close = async () => {
@@ -193,15 +236,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     onDisconnect: (listener) => subscribe(disconnectListeners, listener),
     onChange: (listener) => subscribe(changeListeners, listener),
     onEvent: (listener) => subscribe(eventListeners, listener),
-    reconnect() {
-      if (closed) return
-      const old = link
-      refused = null
-      link = openLink()
-      old.stop()
-      link.start()
-      say({ current: null })
-    },
+    reconnect,
     close,
     [Symbol.asyncDispose]: close,
   }

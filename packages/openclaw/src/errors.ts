@@ -3,6 +3,7 @@
  * `terminal` never, `configuration` after somebody repaired something (it must not use up an attempt).
  */
 import type { ErrorInfo } from '@mission-control/shared/errors'
+import type { TurnUsage } from './gateway.ts'
 
 export type ErrorClass = 'retryable' | 'terminal' | 'configuration'
 
@@ -122,6 +123,8 @@ export interface GatewayErrorOptions {
   /** Milliseconds the other side asked us to wait. */
   readonly retryAfterMs?: number
   readonly cause?: unknown
+  /** What a turn that failed has used all the same. */
+  readonly usage?: TurnUsage | null
 }
 
 export class GatewayError extends Error {
@@ -130,6 +133,8 @@ export class GatewayError extends Error {
   readonly class: ErrorClass
   readonly ended: boolean
   readonly retryAfterMs: number | undefined
+  /** Tokens and cost of a turn that failed; null when nothing was used, or the gateway does not say. */
+  readonly usage: TurnUsage | null
 
   constructor(code: GatewayErrorCode, message: string, options: GatewayErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
@@ -137,6 +142,7 @@ export class GatewayError extends Error {
     this.class = options.class ?? GATEWAY_ERRORS[code].class
     this.ended = options.ended ?? false
     this.retryAfterMs = options.retryAfterMs
+    this.usage = options.usage ?? null
   }
 
   /** One line a person can act on. */
@@ -146,11 +152,22 @@ export class GatewayError extends Error {
 
   /** The same error with `ended` decided by a caller that knows more. */
   withEnded(ended: boolean): GatewayError {
-    const { retryAfterMs, cause } = this
+    return this.with({ ended })
+  }
+
+  /** The same error with what its turn has used. */
+  withUsage(usage: TurnUsage | null): GatewayError {
+    return this.with({ usage })
+  }
+
+  private with(change: { readonly ended?: boolean; readonly usage?: TurnUsage | null }): GatewayError {
+    const { retryAfterMs, cause, ended, usage } = this
     return new GatewayError(this.code, this.message, {
       class: this.class,
-      ended,
       cause,
+      ended,
+      usage,
+      ...change,
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     })
   }

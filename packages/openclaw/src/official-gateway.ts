@@ -7,6 +7,12 @@ import { holdsRowsOf, prepend, readPage, snapshotOf } from './history.ts'
 /** The answer of `agent.wait` may come this much later than its own limit when the gateway's event loop is busy. */
 const WAIT_GRACE_MS = 10_000
 
+/**
+ * The gateway keeps readers of a session waiting while it tidies the session's database: 25 s were seen on a loaded machine. A read that
+ * is cut off and asked anew may never get through. A dead link is noticed by its silence, long before this.
+ */
+const HISTORY_TIMEOUT_MS = 120_000
+
 /** Rows read per look. A turn writes one row per model step, so the newest 100 hold many turns of one session. */
 const HISTORY_ROWS = 100
 
@@ -54,7 +60,7 @@ export function createGateway(client: Client): Gateway {
     async history(sessionKey, turnKeys, signal): Promise<HistorySnapshot> {
       const read = async (window: { limit: number; offset?: number; inputRunIds?: readonly string[] }) => {
         const params = { sessionKey, maxChars: HISTORY_ROW_CHARS, ...window }
-        const { payload, bootId } = await client.request('chat.history', params, { signal })
+        const { payload, bootId } = await client.request('chat.history', params, { signal, timeoutMs: HISTORY_TIMEOUT_MS })
         return { page: readPage(payload), bootId }
       }
       const newest = await read({ limit: HISTORY_ROWS, ...(turnKeys.length === 0 ? {} : { inputRunIds: turnKeys }) })

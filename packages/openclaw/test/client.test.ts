@@ -5,7 +5,10 @@ import type { Client } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
 import { createExternalGateway } from '../src/supervisor/external.ts'
 import type { FakeGateway, FakeGatewayOptions } from '../src/testing/fake-gateway.ts'
+import { createGateway } from '../src/official-gateway.ts'
 import { startFakeGateway } from '../src/testing/fake-gateway.ts'
+import { runTurn } from '../src/turn/run.ts'
+import { startSilentProxy } from './fixtures/silent-proxy.ts'
 import { systemRandom } from '@mission-control/host/clock'
 
 describe('client', () => {
@@ -86,6 +89,35 @@ describe('client', () => {
     const refused = new Promise<string | undefined>((resolve) => client.onChange(() => resolve(client.lastError?.code)))
     client.reconnect()
     expect(await refused).toBe('GATEWAY_AUTH')
+  })
+
+  it('half-open link under a turn in flight: it is noticed by its silence, and the turn gets its answer', async () => {
+    const fake = await start({ tickMs: 100 })
+    const proxy = await startSilentProxy(fake.port)
+    open.push(proxy)
+    const client = createClient({ clock: systemClock }, { url: proxy.url, token: 'right' })
+    open.push(client)
+    await client.connected()
+    const gate = fake.gate('dead')
+    const request = { sessionKey: 'agent:writer:dead', turnKey: 'dead.1', message: '[[gate:dead]][[say:alive]]' }
+    const turn = runTurn({ gateway: createGateway(client), clock: systemClock }, { ...request, timeoutMs: 25_000 })
+    await gate.entered
+    const lost = new Promise<void>((resolve) => client.onDisconnect(resolve))
+    proxy.silence()
+    await lost
+    gate.release()
+    expect(await turn).toMatchObject({ text: 'alive' })
+    expect(fake.turns).toHaveLength(1)
+  })
+
+  it('a link is not given up while the gateway says its ticks, however long an answer takes', async () => {
+    const fake = await start({ tickMs: 100 })
+    const client = connect(fake)
+    await client.connected()
+    let lost = 0
+    client.onDisconnect(() => (lost += 1))
+    await client.request('agent.wait', { runId: 'nobody', timeoutMs: 1_000 })
+    expect(lost).toBe(0)
   })
 
   it('an external gateway passes both on', async () => {

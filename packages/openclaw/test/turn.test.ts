@@ -1,6 +1,7 @@
 /** Turns under faults, each with a name, on the fake gateway over a real socket. */
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '@mission-control/host/clock'
+import { untilAborted } from '@mission-control/host/until-aborted'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Client } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
@@ -14,6 +15,9 @@ import type { TurnRequest } from '../src/turn/types.ts'
 import { StopTurn } from '../src/turn/types.ts'
 
 const SESSION = 'agent:writer:faults'
+
+/** A model that does not answer before it is cut off. */
+const never = (signal: AbortSignal) => untilAborted(new Promise<never>(() => undefined), signal)
 
 interface Setup {
   readonly fake: FakeGateway
@@ -86,6 +90,50 @@ describe('turn', () => {
     expect(await running).toMatchObject({ text: 'kept', recovered: false })
     expect(calls.filter((call) => call === 'send')).toHaveLength(1)
     expect(s.asked('lost')).toBe(1)
+  })
+
+  /** As the real gateway was seen to be while it tidied the session's database: reads stay open, the wait is answered. */
+  const unreadable = (s: Setup, wait: Gateway['wait'] = (...args) => s.gateway.wait(...args)): Gateway => ({
+    ...s.gateway,
+    wait,
+    history: (_session, _keys, signal) => untilAborted(new Promise<never>(() => undefined), signal),
+  })
+
+  it('history that cannot be read while the turn runs: the answer the wait knows is taken', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('slow')
+    let asked = 0
+    const slow = unreadable(s, (...args) => {
+      asked += 1
+      if (asked === 2) gate.release()
+      // The first wait expires while the turn still runs; that is when the history is looked at.
+      return asked === 1 ? Promise.resolve({ status: 'pending' }) : s.gateway.wait(...args)
+    })
+    expect(await s.turn({ message: '[[gate:slow]][[say:known]]' }, slow)).toMatchObject({ text: 'known', usage: null })
+    expect(s.asked('slow')).toBe(1)
+  })
+
+  it('history that cannot be read when a turn is reconciled: the answer the wait knows is taken', async () => {
+    const s = await setup()
+    const request = { turnKey: 'before', message: '[[say:before]]' }
+    await s.turn(request)
+    const calls: string[] = []
+    expect(await s.turn({ ...request, reconcile: true }, watched(unreadable(s), calls))).toMatchObject({ text: 'before' })
+    expect(calls).not.toContain('abort') // the answer did not have to wait for the deadline
+    expect(s.asked('before')).toBe(1)
+  })
+
+  it('history that cannot be read and no answer yet: nothing is sent again, the deadline ends the turn', async () => {
+    const s = await setup()
+    const stop = new AbortController()
+    const request = { turnKey: 'unread', message: '[[hang]]' }
+    const first = s.turn({ ...request, signal: stop.signal })
+    await s.fake.waitForTurn(({ runId }) => runId === 'unread')
+    stop.abort(new StopTurn('detach'))
+    await expect(first).rejects.toMatchObject({ ended: false })
+    const again = { ...request, reconcile: true, timeoutMs: 200, endBudgetMs: 200 }
+    await expect(s.turn(again, unreadable(s))).rejects.toMatchObject({ code: 'TURN_STUCK', ended: false })
+    expect(s.asked('hang')).toBe(1)
   })
 
   it('answer to the send lost: the run is found by looking', async () => {
@@ -278,6 +326,82 @@ describe('turn', () => {
     expect(await running).toMatchObject({ text: 'third time lucky' })
   })
 
+  /** A turn that somebody sent, whose gateway was killed in the middle of it; nobody waits for it any more. */
+  async function interrupted(s: Setup, turnKey: string, message: string): Promise<void> {
+    const stop = new AbortController()
+    const running = s.turn({ turnKey, message, signal: stop.signal })
+    await s.fake.waitForTurn(({ runId }) => runId === turnKey)
+    stop.abort(new StopTurn('detach'))
+    await expect(running).rejects.toMatchObject({ code: 'TURN_ABORTED', ended: false })
+    await s.fake.crash()
+    await reconnect(s)
+  }
+
+  it('reconciled while it is queued behind another: it is waited for and not sent', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('ahead')
+    const ahead = s.turn({ turnKey: 'q1', message: '[[gate:ahead]]' })
+    await gate.entered
+    await s.gateway.send(
+      { sessionKey: SESSION, turnKey: 'q2', message: '[[say:behind]]', timeoutMs: 9_000 },
+      AbortSignal.timeout(9_000),
+    )
+    const calls: string[] = []
+    const known = Promise.withResolvers<string>()
+    const behind = s.turn(
+      { turnKey: 'q2', message: '[[say:sent again]]', reconcile: true, onAccepted: ({ how }) => known.resolve(how) },
+      watched(s.gateway, calls),
+    )
+    expect(await known.promise).toBe('known')
+    gate.release()
+    await ahead
+    expect(await behind).toMatchObject({ text: 'behind', recovered: true })
+    expect(calls).not.toContain('send')
+  })
+
+  it('a recovery begins between the look and the send: the send does nothing, the recovery answers', async () => {
+    const s = await setup({ holdRecovery: true, respond: ({ recovered, signal }) => (recovered ? 'by recovery' : never(signal)) })
+    await interrupted(s, 'late', 'do it')
+    let sends = 0
+    const overtaken: Gateway = {
+      ...s.gateway,
+      send(...args) {
+        sends += 1
+        expect(s.fake.recoverNext()).toBe(true)
+        return s.gateway.send(...args)
+      },
+    }
+    expect(await s.turn({ turnKey: 'late', message: 'do it', reconcile: true }, overtaken)).toMatchObject({ text: 'by recovery' })
+    expect(sends).toBe(1)
+    expect(s.fake.turns.filter(({ recovered }) => recovered)).toHaveLength(1)
+  })
+
+  it.each(['deadline', 'stop'])('%s while a recovery runs under its own id: that run is ended, the key is over', async (how) => {
+    const s = await setup({ holdRecovery: true, respond: ({ signal }) => never(signal) })
+    await interrupted(s, 'own', 'do it')
+    expect(s.fake.recoverNext()).toBe(true)
+    const recovery = await s.fake.waitForTurn(({ recovered }) => recovered)
+    const end = how === 'deadline' ? { timeoutMs: 300 } : { signal: AbortSignal.abort(new StopTurn('discard')) }
+    await expect(s.turn({ turnKey: 'own', message: 'do it', reconcile: true, ...end })).rejects.toMatchObject({
+      code: how === 'deadline' ? 'TURN_TIMEOUT' : 'TURN_ABORTED',
+      ended: true,
+    })
+    expect(recovery.signal.aborted).toBe(true)
+    expect(s.fake.turns).toHaveLength(2)
+    expect(s.fake.transcript.sessions.get(SESSION)?.meta?.status).toBe('killed')
+  })
+
+  it('deadline while it is queued behind another: what is ahead ends too, as measured, and the key is spent', async () => {
+    const s = await setup()
+    const gate = s.fake.gate('front')
+    const ahead = s.turn({ turnKey: 'f1', message: '[[gate:front]]' })
+    const aheadEnds = expect(ahead).rejects.toMatchObject({ code: 'TURN_ABORTED', ended: true })
+    await gate.entered
+    await expect(s.turn({ turnKey: 'f2', timeoutMs: 300 })).rejects.toMatchObject({ code: 'TURN_TIMEOUT', ended: true })
+    await aheadEnds
+    await expect(s.turn({ turnKey: 'f2', reconcile: true })).rejects.toMatchObject({ code: 'TURN_KEY_SPENT', ended: true })
+  })
+
   it('deadline while a recovery is pending: it is taken over, aborted and confirmed', async () => {
     const s = await setup({ holdRecovery: true })
     const gate = s.fake.gate('late')
@@ -356,6 +480,24 @@ describe('turn', () => {
     }
     const request = { turnKey: 'stuck', message: '[[hang]]', timeoutMs: 200, reconcile: true, endBudgetMs: 400 }
     await expect(s.turn(request, deaf)).rejects.toMatchObject({ code: 'TURN_STUCK', ended: false })
+  })
+
+  it('a turn that fails after it has used something says what', async () => {
+    const s = await setup()
+    const usage = { inputTokens: 7, outputTokens: 3, cacheReadTokens: 0, cacheWriteTokens: 0, costUsd: 0.5, model: 'p/m' }
+    const billed: Gateway = {
+      ...s.gateway,
+      async history(...args) {
+        const seen = await s.gateway.history(...args)
+        // A step with a tool call, before whatever went wrong.
+        const step = { role: 'assistant', inputKey: null, runId: args[1][0] ?? '', text: '', stopReason: 'toolUse', usage }
+        return { ...seen, rows: [...seen.rows, step] }
+      },
+    }
+    await expect(s.turn({ message: '[[fail:400]]' }, billed)).rejects.toMatchObject({ code: 'TURN_FAILED', usage })
+    await expect(s.turn({ message: '[[hang]]', timeoutMs: 300 }, billed)).rejects.toMatchObject({ code: 'TURN_TIMEOUT', usage })
+    const stop = AbortSignal.abort(new StopTurn('discard'))
+    await expect(s.turn({ signal: stop }, billed)).rejects.toMatchObject({ code: 'TURN_ABORTED', usage: null })
   })
 
   it('a provider that refuses the key is a matter of configuration', async () => {

@@ -84,6 +84,7 @@ export async function deliverItem(
       report.repliedAfterMs = since()
       report.usage = usage
     },
+    spent: (usage) => (report.usage = usage),
   })
   const found = redacted(ran, deps.redactor)
   onEnded()
@@ -116,6 +117,7 @@ interface Marks {
   sent(): void
   accepted(): void
   replied(usage: RunUsage | null): void
+  spent(usage: RunUsage): void
 }
 
 /**
@@ -124,7 +126,7 @@ interface Marks {
  */
 export async function endTurn(item: ClaimedItem, { turns, log }: Pick<ItemDeps, 'turns' | 'log'>): Promise<void> {
   const nothing = () => undefined
-  const request = { ...turnOf(item), reconcile: true, timeoutMs: END_MS, onSent: nothing, onAccepted: nothing }
+  const request = { ...turnOf(item), reconcile: true, timeoutMs: END_MS, onSent: nothing, onAccepted: nothing, onSpent: nothing }
   const fields = { delivery: item.id, turn: item.turnKey, fence: item.fence }
   try {
     await turns.run(request, AbortSignal.abort(new Interrupt('stopped')))
@@ -160,6 +162,7 @@ async function runTurn(
         timeoutMs: Math.max(1_000, Math.min(turnTimeoutMs, item.deadlineInMs - DEADLINE_MARGIN_MS)),
         onSent: () => marks.sent(),
         onAccepted: () => marks.accepted(),
+        onSpent: (usage) => marks.spent(usage),
       },
       interrupt,
     )
@@ -189,6 +192,8 @@ async function tell(
   try {
     const call = () => sendVerdict(item, verdict, run, deps.brain, until.giveUp)
     const state = await untilAnswered(call, { ...deps, onRetry }, noMore)
+    // The other two carry it themselves.
+    if (verdict.kind === 'release') await reportSpent(item, run, deps, until.giveUp)
     return { verdict, state }
   } catch (thrown) {
     if (noMore.aborted) {
@@ -207,7 +212,7 @@ async function tell(
   }
 }
 
-/** The result is not taken any more, but its tokens are spent: budgets count them. Told once; a report that is lost is only a count. */
+/** The result is not taken, or there is none, but its tokens are spent: budgets count them. Told once; a report that is lost is only a count. */
 async function reportSpent(
   { id, fence }: ClaimedItem,
   run: RunReport,

@@ -68,7 +68,7 @@ export function itemOf(type: DeliveryType, patch: Partial<DeliveryContext> = {},
   const before = said('m1', { type: 'agent', name: 'Editor' }, 'I am ready.', { createdAt: AT - HOUR })
   return {
     ...{ id: 'd1', fence: 1, turnKey: 'd1.1', turnCode: 'k7q2zx', reconcile: false },
-    ...{ sessionKey: 'agent:writer:a:task:t1', type, attempt: 1, depth: 0, deadlineInMs: 900_000 },
+    ...{ sessionKey: 'agent:writer:a:task:t1', type, attempt: 1, depth: 0, committedAgoMs: 5, deadlineInMs: 900_000 },
     agent: { id: 'a1', slug: 'writer', name: 'Writer' },
     context: {
       ...{ title: '', body: '', task: TASK, message: null, thread: type === 'heartbeat' ? [] : [before] },

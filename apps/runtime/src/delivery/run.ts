@@ -58,6 +58,8 @@ export interface Delivery {
   stop(claims: readonly { id: string; fence: number }[]): void
   /** Lets go of all items; what that does to their turns is in the reason. */
   interrupt(why: InterruptReason): void
+  /** Nobody may wait for the backend any longer: results that it has not taken are not told again. */
+  giveUp(): void
   /** Items that were let go because we are superseded, and whose turns may still run. */
   leftBehind(): readonly ClaimedItem[]
   /** Resolves when no item is held. */
@@ -278,6 +280,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       for (const { interrupt } of held.values()) interrupt.abort(new Interrupt(why))
       if (why === 'superseded') giveUp.abort(new Interrupt(why))
     },
+    giveUp: () => giveUp.abort(new Interrupt('shutdown')),
     leftBehind: () => left,
     drained: () => (isIdle() ? Promise.resolve() : new Promise((resolve) => whenIdle.add(resolve))),
     poll() {

@@ -60,7 +60,7 @@ export interface World extends AsyncDisposable {
   /** A running runtime, stopped with the world. */
   startRuntime(
     overrides?: Record<string, string>,
-    network?: { fetch: typeof fetch },
+    network?: { fetch: typeof fetch; timeoutMs?: number },
   ): Promise<Runtime & { config: RuntimeConfig }>
   untilReady(runtime: Runtime): Promise<void>
 }

@@ -14,7 +14,7 @@ import { createRuns } from './fake/runs.ts'
 import { createTools } from './fake/tools.ts'
 import type { Tools } from './fake/tools.ts'
 import type { Server } from './fake/server.ts'
-import { listen } from './fake/server.ts'
+import { listen, TICK_MS } from './fake/server.ts'
 import type { Transcript } from './fake/transcript.ts'
 import { openTranscript } from './fake/transcript.ts'
 import type { Gate } from './gates.ts'
@@ -38,6 +38,8 @@ export interface FakeGatewayOptions {
   readonly respond?: Respond
   /** Delay between acceptance and user row of a session's first turn; the real gateway takes seconds. Default 0. */
   readonly coldStartMs?: number
+  /** Milliseconds between signs of life; the real gateway's 30 s by default. */
+  readonly tickMs?: number
   /** Interrupted turns wait for `recoverNext` instead of being resumed at a start. Default false. */
   readonly holdRecovery?: boolean
   readonly clock?: Clock
@@ -78,6 +80,7 @@ interface Life {
 export async function startFakeGateway(options: FakeGatewayOptions = {}): Promise<FakeGateway> {
   const clock = options.clock ?? systemClock
   const token = options.token ?? 'fake-gateway-token'
+  const tickMs = options.tickMs ?? TICK_MS
   const transcript = openTranscript(options.transcriptFile)
   if (transcript.config === null) transcript.change(['config', options.config ?? configFor(options.agents ?? ['writer'])])
   const check = createParamsCheck()
@@ -101,7 +104,7 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
     const runs = createRuns({ clock, transcript, respond, tools, coldStartMs: options.coldStartMs ?? 0 })
     const call = createMethods({ runs, transcript, onConfigChanged: () => fresh.server.broadcast('config.changed', {}) })
     const relisten = async () => {
-      const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining() })
+      const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining(), tickMs })
       port = server.port
       return server
     }

@@ -12,6 +12,7 @@
  * What a look means is decided in decide.ts; this file only performs effects.
  */
 import type { Clock } from '@mission-control/shared/clock'
+import { untilAborted } from '@mission-control/host/until-aborted'
 import { GatewayError, isGatewayError } from '../errors.ts'
 import type { Gateway, SendAnswer, SendRequest, TurnUsage, WaitAnswer } from '../gateway.ts'
 import { confirmEnded } from './abort.ts'
@@ -65,9 +66,15 @@ export async function runTurn(deps: TurnDeps, request: TurnRequest): Promise<Tur
     signal.throwIfAborted()
     return await drive(deps, request, progress, signal)
   } catch (error) {
-    if (!signal.aborted) throw known(error)
+    if (!signal.aborted) throw await withUsage(deps, request, progress, known(error))
     return endEarly(deps, request, progress, error)
   }
+}
+
+/** Tokens are spent whether or not they led to an answer. Only asked where a run has ended: what goes on is counted at its end. */
+async function withUsage(deps: TurnDeps, request: TurnRequest, progress: Progress, error: GatewayError): Promise<GatewayError> {
+  if (!progress.mayHaveBeenSent || !error.ended || !error.code.startsWith('TURN_')) return error
+  return error.withUsage(await usageOf(deps, request))
 }
 
 /** Deadline or signal: nothing was sent, or the turn is aborted and its end confirmed. */
@@ -83,11 +90,11 @@ async function endEarly(deps: TurnDeps, request: TurnRequest, progress: Progress
   const end = await confirmEnded(deps, sendRequest(request), request.endBudgetMs)
   if (end.kind === 'answer' && mode !== 'discard') return result(deps, progress, end.text, end.usage)
   if (end.kind === 'stuck') throw new GatewayError('TURN_STUCK', `${error.message}; ${end.message}`, { cause: error })
-  throw error.withEnded(true)
+  throw await withUsage(deps, request, progress, error.withEnded(true))
 }
 
 async function drive(deps: TurnDeps, request: TurnRequest, progress: Progress, signal: AbortSignal): Promise<TurnResult> {
-  let action: Action = request.reconcile === true ? await look(deps, request, false, signal) : { kind: 'send' }
+  let action: Action = request.reconcile === true ? await lookOrAnswer(deps, request, false, signal) : { kind: 'send' }
   for (;;) {
     switch (action.kind) {
       case 'send':
@@ -163,9 +170,35 @@ async function judge(deps: TurnDeps, request: TurnRequest, answer: WaitAnswer | 
       }
       return unlessAnswered(deps, request, runError(answer.message, answer.stopReason), signal)
     case 'pending':
-      return look(deps, request, true, signal)
+      return lookOrAnswer(deps, request, true, signal)
     case 'lost':
-      return look(deps, request, false, signal)
+      return lookOrAnswer(deps, request, false, signal)
+  }
+}
+
+/**
+ * A look that does not keep a known answer waiting. Readers of a session wait while the gateway tidies its database (half a minute and
+ * more on a loaded machine, again and again), and a look that is cut off and asked anew may never get through, long after the turn has
+ * ended. The wait is answered from memory: what it calls a good end needs no rows. Any other end is the look's to explain.
+ */
+async function lookOrAnswer(deps: TurnDeps, request: TurnRequest, probed: boolean, signal: AbortSignal): Promise<Action> {
+  const decided = new AbortController()
+  const both = AbortSignal.any([signal, decided.signal])
+  try {
+    return await Promise.race([look(deps, request, probed, both), answerOf(deps, request, both)])
+  } finally {
+    decided.abort(new Error('the other question was answered first'))
+  }
+}
+
+/** Resolves when the wait has a good end to tell; otherwise rejects when the signal aborts. */
+async function answerOf(deps: TurnDeps, request: TurnRequest, signal: AbortSignal): Promise<Action> {
+  for (;;) {
+    const end = await ask(deps, request.turnKey, WAIT_CHUNK_MS, signal).catch(() => null)
+    if (end?.status === 'ok') return { kind: 'settle', text: end.text, usage: null }
+    // Refused for good, or an end that is not the last word: the look says what is true.
+    if (end?.status !== 'pending' && end?.status !== 'lost') return untilAborted(new Promise<never>(() => undefined), signal)
+    await deps.clock.sleep(SETTLE_PAUSE_MS, signal)
   }
 }
 

@@ -10,8 +10,8 @@ import { isMethod, METHODS } from './params.ts'
 import type { Rejection } from './rejection.ts'
 import { rejection, RejectionError } from './rejection.ts'
 
-/** The official client closes a connection that stays silent for two of these. */
-const TICK_MS = 30_000
+/** The official client closes a connection that stays silent for two of these. The real gateway's. */
+export const TICK_MS = 30_000
 const MAX_PAYLOAD_BYTES = 26_214_400
 const POLICY_VIOLATION = 1008
 const SERVICE_RESTART = 1012
@@ -23,6 +23,7 @@ export interface ServerOptions {
   readonly check: CheckParams
   readonly call: Call
   readonly ready: () => boolean
+  readonly tickMs: number
 }
 
 export interface Server {
@@ -54,7 +55,7 @@ export async function listen(options: ServerOptions): Promise<Server> {
   })
   const sockets = new WebSocketServer({ server: http, maxPayload: MAX_PAYLOAD_BYTES })
   sockets.on('connection', (socket) => serve(socket, options, members))
-  const ticker = setInterval(() => broadcast('tick', { ts: Date.now() }), TICK_MS)
+  const ticker = setInterval(() => broadcast('tick', { ts: Date.now() }), options.tickMs)
   ticker.unref()
 
   function broadcast(event: string, payload: unknown): void {
@@ -153,7 +154,7 @@ function authenticate(params: unknown, { check, token }: ServerOptions): void {
   }
 }
 
-function hello({ bootId }: ServerOptions): object {
+function hello({ bootId, tickMs }: ServerOptions): object {
   const scopes = ['operator.read', 'operator.write', 'operator.admin']
   return {
     type: 'hello-ok',
@@ -162,7 +163,7 @@ function hello({ bootId }: ServerOptions): object {
     features: { methods: Object.keys(METHODS), events: ['tick', 'agent', 'config.changed', 'shutdown'] },
     snapshot: { presence: [], health: {}, stateVersion: { presence: 0, health: 0 }, uptimeMs: 0 },
     auth: { role: 'operator', scopes },
-    policy: { maxPayload: MAX_PAYLOAD_BYTES, maxBufferedBytes: 2 * MAX_PAYLOAD_BYTES, tickIntervalMs: TICK_MS },
+    policy: { maxPayload: MAX_PAYLOAD_BYTES, maxBufferedBytes: 2 * MAX_PAYLOAD_BYTES, tickIntervalMs: tickMs },
   }
 }
 
