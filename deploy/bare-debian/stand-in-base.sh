@@ -2,7 +2,7 @@
 # Optional, and only where no image registry can be reached: makes a STAND-IN for node:24-bookworm-slim from Debian's packages and
 # npm's, and tags it with that name in the local image store. It is not the official image: what is built on it proves the Dockerfile,
 # not a release. It carries a label that says so, and the proof prints it. Remove it with `docker image rm node:24-bookworm-slim`.
-#   deploy/bare-debian/stand-in-base.sh        needs root (debootstrap), npm and a running Docker; about a minute, 330 MB
+#   deploy/bare-debian/stand-in-base.sh        needs root (debootstrap), npm and a running Docker; about two minutes, 330 MB
 set -eu
 
 die() { printf '%s\n' "stand-in-base.sh: $*" >&2; exit 1; }
@@ -51,5 +51,6 @@ cp -L "${CA_BUNDLE:-/etc/ssl/certs/ca-certificates.crt}" "$system/etc/ssl/certs/
 tar -C "$system" -c . | docker import \
   --change 'CMD ["node"]' --change "ENV NODE_VERSION=$node_version" \
   --change 'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt' \
+  --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
   --change 'LABEL mission-control.stand-in=yes' - "$tag" >/dev/null
 echo "$tag is now a stand-in made here, not the official image."
