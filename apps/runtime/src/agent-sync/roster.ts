@@ -1,13 +1,8 @@
-/** Reads the roster page by page and profiles twenty at a time. */
+/** Reads the roster page by page; profiles and reports in as many as one call may name. */
 import { LIMITS } from '@mission-control/shared/limits'
 import type { AgentProfile, AgentReport, RosterEntry, RosterPage } from '@mission-control/shared/service-contract'
 import type { Brain } from '../brain/brain.ts'
 import { service } from '../service.ts'
-
-/** What one `profiles` call may name (service contract). */
-const PROFILES_PER_CALL = 20
-/** What one report may carry (service contract). */
-const REPORTS_PER_CALL = 100
 
 export interface Roster {
   /** Of the first page: should it change while the others are read, the next look starts again. */
@@ -27,22 +22,20 @@ export async function readRoster(brain: Brain, signal: AbortSignal): Promise<Ros
   return { version, agents }
 }
 
+/** The profiles of some agents, at most `LIMITS.profilesPerCall`; those that are gone meanwhile are left out. */
 export async function readProfiles(
   brain: Brain,
   ids: readonly string[],
   signal: AbortSignal,
 ): Promise<Map<string, AgentProfile>> {
-  const profiles = new Map<string, AgentProfile>()
-  for (const some of chunks(ids, PROFILES_PER_CALL)) {
-    for (const profile of await brain.query(service.profiles, { ids: some }, signal)) profiles.set(profile.id, profile)
-  }
-  return profiles
+  const profiles = await brain.query(service.profiles, { ids: [...ids] }, signal)
+  return new Map(profiles.map((profile) => [profile.id, profile]))
 }
 
 export async function reportAgents(brain: Brain, reports: readonly AgentReport[], signal: AbortSignal): Promise<void> {
-  for (const some of chunks(reports, REPORTS_PER_CALL)) await brain.mutate(service.reportAgents, { agents: some }, signal)
+  for (const some of chunks(reports, LIMITS.dueAgents)) await brain.mutate(service.reportAgents, { agents: some }, signal)
 }
 
-function chunks<T>(all: readonly T[], size: number): T[][] {
+export function chunks<T>(all: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
 }

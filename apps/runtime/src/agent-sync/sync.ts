@@ -1,10 +1,17 @@
 /** One pass of the agent sync: roster -> plan -> files, configuration, removals -> report. Idempotent; one bad agent stops no other. */
-import type { AgentReport, RosterEntry } from '@mission-control/shared/service-contract'
+import { LIMITS } from '@mission-control/shared/limits'
+import type { AgentProfile, AgentReport, RosterEntry } from '@mission-control/shared/service-contract'
 import type { Brain } from '../brain/brain.ts'
+import { inParallel } from '../in-parallel.ts'
 import type { AppliedAgent, HostedAgent, SyncPlan } from './diff.ts'
 import { filesKey, planSync } from './diff.ts'
 import type { AgentHost } from './host.ts'
-import { readProfiles, readRoster, reportAgents } from './roster.ts'
+import { chunks, readProfiles, readRoster, reportAgents } from './roster.ts'
+
+/** While the folders of one are written, the next is on its way. */
+const PROFILE_CALLS = 2
+/** Of six files each: enough to keep Node's file threads busy, few enough for a limit on open files. */
+const FOLDERS_PER_CALL = 4
 
 export interface SyncCounts {
   readonly added: number
@@ -21,9 +28,9 @@ export interface SyncResult {
   readonly counts: SyncCounts
   /** Per slug, one sentence. */
   readonly errors: ReadonlyMap<string, string>
-  /** The gateway could not be asked: its part is still to do. */
   /** To be removed as soon as their turns have ended. */
   readonly postponed: readonly string[]
+  /** The gateway could not be asked: its part is still to do. */
   readonly gatewayMissing: boolean
 }
 
@@ -45,7 +52,8 @@ export async function syncAgents(
 ): Promise<SyncResult> {
   const { version, agents: roster } = await readRoster(brain, signal)
   onRoster?.(roster)
-  const applied = new Map((await host.readApplied()).map((agent) => [agent.agentId, agent]))
+  const before = await host.readApplied()
+  const applied = new Map(before.map((agent) => [agent.agentId, agent]))
   const hosted = await host.list(signal)
   const plan = planSync(roster, hosted, [...applied.values()], host)
   const errors = new Map<string, string>()
@@ -58,7 +66,8 @@ export async function syncAgents(
     for (const slug of plan.remove.filter((one) => !postponed.includes(one))) {
       await attempt(slug, errors, () => host.remove(slug, signal), signal)
     }
-    await host.writeApplied(stillApplied(roster, applied, plan, hosted, errors))
+    const after = stillApplied(roster, applied, plan, hosted, errors)
+    if (JSON.stringify(after) !== JSON.stringify(before)) await host.writeApplied(after)
     await report(roster, { brain, reported, errors, hosted: hosted !== null }, signal)
   }
   const failedOf = (slugs: readonly string[]) => slugs.filter((slug) => errors.has(slug)).length
@@ -79,28 +88,32 @@ interface Work {
   readonly errors: Map<string, string>
 }
 
-async function writeFiles(plan: SyncPlan, { brain, host, applied, errors }: Work, signal: AbortSignal): Promise<void> {
+/**
+ * Some profiles at a time, so that a thousand of them are never in memory at once (each may have 150,000 characters), and many folders
+ * at a time, because each of their files is flushed to the disk before it counts.
+ */
+async function writeFiles(plan: SyncPlan, work: Work, signal: AbortSignal): Promise<void> {
+  const { brain, host, errors } = work
   for (const { from, to } of plan.renamed) await attempt(to, errors, () => host.renameWorkspace(from, to), signal)
-  const profiles = await readProfiles(
-    brain,
-    plan.files.map(({ id }) => id),
-    signal,
-  )
-  for (const agent of plan.files) {
-    const profile = profiles.get(agent.id)
-    if (profile === undefined) {
-      errors.set(agent.slug, 'the backend has no profile of this agent')
-      continue
-    }
-    const written = await attempt(agent.slug, errors, () => host.writeWorkspace(agent, profile), signal)
-    // Should the profile have changed since the roster was read, its hash differs and the next pass writes again.
-    if (written)
-      applied.set(agent.id, {
-        agentId: agent.id,
-        slug: agent.slug,
-        filesKey: filesKey({ ...agent, profileHash: profile.profileHash }),
-      })
-  }
+  await inParallel(chunks(plan.files, LIMITS.profilesPerCall), PROFILE_CALLS, async (some) => {
+    const ids = some.map(({ id }) => id)
+    const profiles = await readProfiles(brain, ids, signal)
+    await inParallel(some, FOLDERS_PER_CALL, (agent) => writeFilesOf(agent, profiles.get(agent.id), work, signal))
+  })
+}
+
+async function writeFilesOf(
+  agent: RosterEntry,
+  profile: AgentProfile | undefined,
+  { host, applied, errors }: Work,
+  signal: AbortSignal,
+): Promise<void> {
+  if (profile === undefined) return void errors.set(agent.slug, 'the backend has no profile of this agent')
+  const written = await attempt(agent.slug, errors, () => host.writeWorkspace(agent, profile), signal)
+  if (!written) return
+  // Should the profile have changed since the roster was read, its hash differs and the next pass writes again.
+  const key = filesKey({ ...agent, profileHash: profile.profileHash })
+  applied.set(agent.id, { agentId: agent.id, slug: agent.slug, filesKey: key })
 }
 
 /** Many in one patch; when that is refused, one by one, so that a bad agent keeps out only itself. */

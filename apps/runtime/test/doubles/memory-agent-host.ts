@@ -9,6 +9,8 @@ export interface MemoryAgentHost extends AgentHost {
   /** Slugs whose configuration is refused. */
   readonly bad: Set<string>
   gatewayThere: boolean
+  /** How often what was applied has been recorded. */
+  appliedWrites: number
 }
 
 export function createMemoryAgentHost(): MemoryAgentHost {
@@ -19,6 +21,7 @@ export function createMemoryAgentHost(): MemoryAgentHost {
     log: [],
     bad: new Set(),
     gatewayThere: true,
+    appliedWrites: 0,
     list: async () => (host.gatewayThere ? [...host.hosted.values()] : null),
     async put(agents) {
       host.log.push(`put ${agents.map(({ slug }) => slug).join(',')}`)
@@ -40,7 +43,10 @@ export function createMemoryAgentHost(): MemoryAgentHost {
       host.log.push(`rename ${from} ${to}`)
     },
     readApplied: async () => [...applied],
-    writeApplied: async (agents) => void (applied = agents),
+    async writeApplied(agents) {
+      host.appliedWrites += 1
+      applied = agents
+    },
   }
   return host
 }

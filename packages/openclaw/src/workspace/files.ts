@@ -18,10 +18,12 @@ export async function writeWorkspace(
   files: Readonly<Partial<Record<WorkspaceFile, string>>>,
 ): Promise<WorkspaceFile[]> {
   await mkdir(join(dir, MEMORY_DIR), { recursive: true })
-  const written: WorkspaceFile[] = []
-  for (const name of WORKSPACE_FILES) {
-    const content = files[name]
-    if (content !== undefined && (await writeFileIfChanged(join(dir, name), content))) written.push(name)
-  }
-  return written
+  // Side by side: each waits for the disk.
+  const written = await Promise.all(
+    WORKSPACE_FILES.map(async (name) => {
+      const content = files[name]
+      return content !== undefined && (await writeFileIfChanged(join(dir, name), content)) ? [name] : []
+    }),
+  )
+  return written.flat()
 }
