@@ -39,6 +39,8 @@ export interface FakeGatewayOptions {
   /** Interrupted turns wait for `recoverNext` instead of being resumed at a start. Default false. */
   readonly holdRecovery?: boolean
   readonly clock?: Clock
+  /** Called with the name of each method that a client asks for. */
+  readonly onCall?: (method: string) => void
 }
 
 export interface FakeGateway extends AsyncDisposable {
@@ -99,7 +101,11 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
   async function begin(): Promise<Life> {
     const bootId = randomUUID()
     const runs = createRuns({ clock, transcript, respond, coldStartMs: options.coldStartMs ?? 0 })
-    const call = createMethods({ runs, transcript, onConfigChanged: () => fresh.server.broadcast('config.changed', {}) })
+    const perform = createMethods({ runs, transcript, onConfigChanged: () => fresh.server.broadcast('config.changed', {}) })
+    const call: typeof perform = (method, params, gone) => {
+      options.onCall?.(method)
+      return perform(method, params, gone)
+    }
     const relisten = async () => {
       const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining() })
       port = server.port
