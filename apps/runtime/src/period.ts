@@ -138,6 +138,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     withRoom: (claim) => delivery.withRoom(claim),
     onSuperseded: superseded,
     onUnknownClaim: () => checkIn.within(ORPHAN_LOOK_MS),
+    onAgain: (ms) => checkIn.within(ms),
     onSchedule: () => checkIn.reconsider(),
   })
 

@@ -1,14 +1,14 @@
 /** Files that others read while we write them: either the old content or the new one is there, never half of it. */
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { dirname } from 'node:path'
 
 /** Writes beside the target, flushes, renames. Creates the folder. `mode` is the new file's. */
 export async function writeFileAtomically(file: string, content: string, mode = 0o644): Promise<void> {
-  await mkdir(dirname(file), { recursive: true })
   const temporary = `${file}.${randomUUID()}.tmp`
   try {
-    const handle = await open(temporary, 'wx', mode)
+    const handle = await openNew(temporary, mode)
     try {
       await handle.writeFile(content)
       await handle.sync()
@@ -19,6 +19,17 @@ export async function writeFileAtomically(file: string, content: string, mode = 
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
+  }
+}
+
+/** The folder is there already but for the first time. */
+async function openNew(file: string, mode: number): Promise<FileHandle> {
+  try {
+    return await open(file, 'wx', mode)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    await mkdir(dirname(file), { recursive: true })
+    return open(file, 'wx', mode)
   }
 }
 

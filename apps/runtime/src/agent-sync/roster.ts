@@ -1,15 +1,10 @@
-/** Reads the roster page by page and profiles twenty at a time. */
+/** Reads the roster page by page; profiles and reports in as many as one call may name. */
 import { LIMITS } from '@mission-control/shared/limits'
 import type { AgentProfile, AgentReport, RosterEntry, RosterPage } from '@mission-control/shared/service-contract'
 import type { Brain } from '../brain/brain.ts'
 import type { BrainError } from '../brain/errors.ts'
 import { toBrainError } from '../brain/errors.ts'
 import { service } from '../service.ts'
-
-/** What one `profiles` call may name (service contract). */
-const PROFILES_PER_CALL = 20
-/** What one report may carry (service contract). */
-const REPORTS_PER_CALL = 100
 
 export interface Roster {
   /** Of the first page: should it change while the others are read, the next look starts again. */
@@ -30,8 +25,8 @@ export async function readRoster(brain: Brain, signal: AbortSignal): Promise<Ros
 }
 
 /**
- * Profiles by id, twenty at a time. Where the backend refuses a call, its ids are asked for one by one, so that one bad profile keeps
- * no other away.
+ * The profiles of some agents, at most `LIMITS.profilesPerCall`. Where the backend refuses the call, they are asked for one by one, so
+ * that one bad profile keeps no other away.
  * @returns per id the profile, or why there is none; an id that nothing is said of is gone
  */
 export async function readProfiles(
@@ -43,18 +38,16 @@ export async function readProfiles(
   const read = async (some: readonly string[]) => {
     for (const profile of await brain.query(service.profiles, { ids: [...some] }, signal)) found.set(profile.id, profile)
   }
-  for (const some of chunks(ids, PROFILES_PER_CALL)) {
-    try {
-      await read(some)
-    } catch (thrown) {
-      if (signal.aborted || !isAboutTheCall(toBrainError(thrown))) throw thrown
-      for (const id of some) {
-        await read([id]).catch((again: unknown) => {
-          const error = toBrainError(again)
-          if (signal.aborted || !isAboutTheCall(error)) throw again
-          found.set(id, error)
-        })
-      }
+  try {
+    await read(ids)
+  } catch (thrown) {
+    if (signal.aborted || !isAboutTheCall(toBrainError(thrown))) throw thrown
+    for (const id of ids) {
+      await read([id]).catch((again: unknown) => {
+        const error = toBrainError(again)
+        if (signal.aborted || !isAboutTheCall(error)) throw again
+        found.set(id, error)
+      })
     }
   }
   return found
@@ -65,9 +58,9 @@ const isAboutTheCall = ({ kind, code }: BrainError): boolean =>
   kind === 'server' || (kind === 'refused' && code !== 'TOKEN_REFUSED')
 
 export async function reportAgents(brain: Brain, reports: readonly AgentReport[], signal: AbortSignal): Promise<void> {
-  for (const some of chunks(reports, REPORTS_PER_CALL)) await brain.mutate(service.reportAgents, { agents: some }, signal)
+  for (const some of chunks(reports, LIMITS.dueAgents)) await brain.mutate(service.reportAgents, { agents: some }, signal)
 }
 
-function chunks<T>(all: readonly T[], size: number): T[][] {
+export function chunks<T>(all: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
 }

@@ -1,12 +1,19 @@
 /** One pass of the agent sync: roster -> plan -> files, configuration, removals -> report. Idempotent; one bad agent stops no other. */
-import type { AgentReport, RosterEntry } from '@mission-control/shared/service-contract'
+import { LIMITS } from '@mission-control/shared/limits'
+import type { AgentProfile, AgentReport, RosterEntry } from '@mission-control/shared/service-contract'
 import { filesKey } from '../agent-texts/workspace.ts'
 import type { Brain } from '../brain/brain.ts'
+import { inParallel } from '../in-parallel.ts'
+import { appliedAfter } from './applied.ts'
 import type { AppliedAgent, SyncPlan } from './diff.ts'
 import { planSync, waitingFor } from './diff.ts'
 import type { AgentHost } from './host.ts'
-import { appliedAfter } from './applied.ts'
-import { readProfiles, readRoster, reportAgents } from './roster.ts'
+import { chunks, readProfiles, readRoster, reportAgents } from './roster.ts'
+
+/** While the folders of one are written, the next is on its way. */
+const PROFILE_CALLS = 2
+/** Of six files each: enough to keep Node's file threads busy, few enough for a limit on open files. */
+const FOLDERS_PER_CALL = 4
 
 export interface SyncCounts {
   readonly added: number
@@ -67,7 +74,8 @@ export async function syncAgents(
     await writeFiles(plan, work, signal)
     await putAgents(plan, work, signal)
     await remove(plan.remove, work, signal)
-    await host.writeApplied(appliedAfter({ before, roster, hosted, ...work }))
+    const after = appliedAfter({ before, roster, hosted, ...work })
+    if (JSON.stringify(after) !== JSON.stringify(before)) await host.writeApplied(after)
     await report(roster, { brain, reported, errors, postponed, hosted: hosted !== null }, signal)
   }
   const done = (slugs: readonly string[]) => slugs.filter((slug) => !errors.has(slug) && !postponed.has(slug)).length
@@ -122,26 +130,31 @@ async function moveFolders(plan: SyncPlan, roster: readonly RosterEntry[], work:
   }
 }
 
+/**
+ * Some profiles at a time, so that a thousand of them are never in memory at once (each may have 150,000 characters), and many folders
+ * at a time, because each of their files is flushed to the disk before it counts.
+ */
 async function writeFiles(plan: SyncPlan, work: Work, signal: AbortSignal): Promise<void> {
-  const { brain, host, applied, errors, kept } = work
-  const agents = open(plan.files, work)
-  const profiles = await readProfiles(
-    brain,
-    agents.map(({ id }) => id),
-    signal,
-  )
-  for (const agent of agents) {
-    const profile = profiles.get(agent.id)
-    if (profile === undefined) errors.set(agent.slug, 'the backend has no profile of this agent')
-    else if (profile instanceof Error) errors.set(agent.slug, `its profile could not be read: ${sentence(profile)}`)
-    else {
-      const write = async () => kept.push(...(await host.writeWorkspace(agent, profile)))
-      if (!(await attempt(agent.slug, errors, write, signal))) continue
-      // Should the profile have changed since the roster was read, its hash differs and the next pass writes again.
-      const key = filesKey({ ...agent, profileHash: profile.profileHash })
-      applied.set(agent.id, { entry: null, ...applied.get(agent.id), agentId: agent.id, slug: agent.slug, filesKey: key })
-    }
-  }
+  await inParallel(chunks(open(plan.files, work), LIMITS.profilesPerCall), PROFILE_CALLS, async (some) => {
+    const ids = some.map(({ id }) => id)
+    const profiles = await readProfiles(work.brain, ids, signal)
+    await inParallel(some, FOLDERS_PER_CALL, (agent) => writeFilesOf(agent, profiles.get(agent.id), work, signal))
+  })
+}
+
+async function writeFilesOf(
+  agent: RosterEntry,
+  profile: AgentProfile | Error | undefined,
+  { host, applied, errors, kept }: Work,
+  signal: AbortSignal,
+): Promise<void> {
+  if (profile === undefined) return void errors.set(agent.slug, 'the backend has no profile of this agent')
+  if (profile instanceof Error) return void errors.set(agent.slug, `its profile could not be read: ${sentence(profile)}`)
+  const write = async () => kept.push(...(await host.writeWorkspace(agent, profile)))
+  if (!(await attempt(agent.slug, errors, write, signal))) return
+  // Should the profile have changed since the roster was read, its hash differs and the next pass writes again.
+  const key = filesKey({ ...agent, profileHash: profile.profileHash })
+  applied.set(agent.id, { entry: null, ...applied.get(agent.id), agentId: agent.id, slug: agent.slug, filesKey: key })
 }
 
 /** Many in one patch; when that is refused, by halves, so that a bad agent keeps out only itself and costs a few more patches. */

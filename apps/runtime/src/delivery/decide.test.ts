@@ -107,7 +107,9 @@ describe('what to claim, and when', () => {
             const got = event.type === 'answer' ? asked.slice(0, event.got) : []
             state = reduce(
               state,
-              event.type === 'lost' ? { type: 'claimFailed', random: 0.5 } : { type: 'claimed', got, notDueInMs: null },
+              event.type === 'lost'
+                ? { type: 'claimFailed', random: 0.5, answered: false }
+                : { type: 'claimed', got, notDueInMs: null },
               now,
             )
           } else state = reduce(state, event, now)
@@ -128,5 +130,28 @@ describe('what to claim, and when', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  it('names an item that the backend fails on alone, once halving has found it, and never with others again', () => {
+    const heads = ['a', 'b', 'bad', 'd'].map((id) => ({ id, dueAt: 0 }))
+    let state = reduce(idleState, { type: 'ready', heads }, 0)
+    const asked: (readonly string[])[] = []
+    for (let now = 0; now < 20_000; now += 10) {
+      const action = next(state, now, 51)
+      if (action.type !== 'claim') continue
+      asked.push(action.ids)
+      state = reduce(state, { type: 'claiming', ids: action.ids }, now)
+      const fails = action.ids.includes('bad')
+      const got = action.ids
+      state = reduce(
+        state,
+        fails ? { type: 'claimFailed', random: 1, answered: true } : { type: 'claimed', got, notDueInMs: null },
+        now,
+      )
+      if (asked.length === 6) state = reduce(state, { type: 'ready', heads: [heads[2]!, { id: 'e', dueAt: 0 }] }, 18_000)
+    }
+    expect(asked.slice(0, 5)).toEqual([['a', 'b', 'bad', 'd'], ['a', 'b'], ['bad', 'd'], ['bad'], ['d']])
+    expect([...state.held].sort()).toEqual(['a', 'b', 'd', 'e'])
+    expect(asked.slice(4).filter((ids) => ids.includes('bad') && ids.length > 1)).toEqual([])
   })
 })

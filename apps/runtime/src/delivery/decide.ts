@@ -8,6 +8,7 @@
  *                     ▲  └─ not got: tried again after min(backoff, time until due) ─┐
  *                     └──────────────────────────────────────────────────────────────┘
  */
+import { LIMITS } from '@mission-control/shared/limits'
 import type { ReadyHeads } from '@mission-control/shared/service-contract'
 
 export interface Candidate {
@@ -18,6 +19,8 @@ export interface Candidate {
   readonly notBefore: number
   /** Claims in a row that did not get it. */
   readonly fruitless: number
+  /** The backend has failed on it when it was named alone: it is not named with others again. */
+  readonly alone: boolean
 }
 
 export interface DeliveryState {
@@ -28,14 +31,19 @@ export interface DeliveryState {
   /** No claim before this monotonic time: the last one did not get through. */
   readonly pausedUntil: number
   readonly failures: number
+  /** Ids the next claim may name. One item that the backend fails on must not keep out those it is named with. */
+  readonly atOnce: number
 }
 
 export type DeliveryEvent =
   | { readonly type: 'ready'; readonly heads: ReadyHeads }
   | { readonly type: 'claiming'; readonly ids: readonly string[] }
   | { readonly type: 'claimed'; readonly got: readonly string[]; readonly notDueInMs: number | null }
-  /** No answer, or a refusal that is not about one item. */
-  | { readonly type: 'claimFailed'; readonly random: number }
+  /**
+   * No answer, or a refusal that is not about one item. `answered`: the backend failed on it, which may be because of a single item of
+   * those that were named.
+   */
+  | { readonly type: 'claimFailed'; readonly random: number; readonly answered: boolean }
   /** Began outside the list (a heartbeat). */
   | { readonly type: 'taken'; readonly id: string }
   | { readonly type: 'ended'; readonly id: string }
@@ -53,7 +61,10 @@ export const FRUITLESS_CAP_MS = 60_000
 export const FAILURE_BASE_MS = 250
 export const FAILURE_CAP_MS = 15_000
 
-export const idleState: DeliveryState = { candidates: [], held: new Set(), claiming: null, pausedUntil: 0, failures: 0 }
+export const idleState: DeliveryState = {
+  ...{ candidates: [], held: new Set<string>(), claiming: null },
+  ...{ pausedUntil: 0, failures: 0, atOnce: LIMITS.claimIds },
+}
 
 export function reduce(state: DeliveryState, event: DeliveryEvent, now: number): DeliveryState {
   switch (event.type) {
@@ -61,7 +72,7 @@ export function reduce(state: DeliveryState, event: DeliveryEvent, now: number):
       const known = new Map(state.candidates.map((candidate) => [candidate.id, candidate]))
       const candidates = event.heads.map(({ id, dueAt }) => {
         const before = known.get(id)
-        return before?.dueAt === dueAt ? before : { id, dueAt, notBefore: now, fruitless: 0 }
+        return before?.dueAt === dueAt ? before : { id, dueAt, notBefore: now, fruitless: 0, alone: false }
       })
       return { ...state, candidates }
     }
@@ -73,12 +84,14 @@ export function reduce(state: DeliveryState, event: DeliveryEvent, now: number):
       const candidates = state.candidates
         .filter(({ id }) => !got.has(id))
         .map((candidate) => (asked.has(candidate.id) ? missed(candidate, event.notDueInMs, now) : candidate))
-      return { ...state, candidates, held: new Set([...state.held, ...got]), claiming: null, failures: 0, pausedUntil: 0 }
+      const atOnce = Math.min(LIMITS.claimIds, state.atOnce * 2)
+      return { ...state, candidates, held: new Set([...state.held, ...got]), claiming: null, failures: 0, pausedUntil: 0, atOnce }
     }
     case 'claimFailed': {
       const failures = state.failures + 1
       const pause = Math.min(FAILURE_CAP_MS, FAILURE_BASE_MS * 2 ** (failures - 1)) * (0.5 + event.random / 2)
-      return { ...state, claiming: null, failures, pausedUntil: now + pause }
+      const failed = { ...state, claiming: null, failures, pausedUntil: now + pause }
+      return event.answered ? narrowed(failed, state.claiming ?? [], now) : failed
     }
     case 'taken':
       return { ...state, held: new Set([...state.held, event.id]) }
@@ -98,13 +111,22 @@ export function next(state: DeliveryState, now: number, slots: number): Delivery
   if (open.length === 0) return { type: 'wait', ms: null }
   const at = Math.max(state.pausedUntil, Math.min(...open.map(({ notBefore }) => notBefore)))
   if (at > now) return { type: 'wait', ms: at - now }
-  return {
-    type: 'claim',
-    ids: open
-      .filter(({ notBefore }) => notBefore <= now)
-      .slice(0, free)
-      .map(({ id }) => id),
-  }
+  const due = open.filter(({ notBefore }) => notBefore <= now)
+  const suspect = due.find(({ alone }) => alone)
+  const named = suspect ? [suspect] : due.slice(0, Math.min(free, state.atOnce))
+  return { type: 'claim', ids: named.map(({ id }) => id) }
+}
+
+/**
+ * Half of those that failed together are named next, until one fails alone: it is set aside, and the others go on at once. Its pause is
+ * no longer than that of a claim without an answer, because a backend that is out of order fails on each of them.
+ */
+function narrowed(state: DeliveryState, asked: readonly string[], now: number): DeliveryState {
+  if (asked.length > 1) return { ...state, atOnce: Math.ceil(asked.length / 2) }
+  const candidates = state.candidates.map((one) =>
+    asked.includes(one.id) ? { ...missed(one, FAILURE_CAP_MS, now), alone: true } : one,
+  )
+  return { ...state, candidates, failures: 0, pausedUntil: 0 }
 }
 
 function missed(candidate: Candidate, notDueInMs: number | null, now: number): Candidate {

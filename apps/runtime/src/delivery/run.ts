@@ -163,10 +163,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       for (const item of items) start(item)
       apply({ type: 'claimed', got: items.map(({ id }) => id), notDueInMs })
     } catch (thrown) {
-      apply({ type: 'claimFailed', random: random.next() })
-      if (giveUp.signal.aborted) return
       const error = toBrainError(thrown)
       called(error.effectUnknown ? 'failed' : 'refused')
+      apply({ type: 'claimFailed', random: random.next(), answered: error.kind === 'server' || error.kind === 'invalid' })
+      if (giveUp.signal.aborted) return
       if (isRefusal(error, 'SUPERSEDED')) return deps.onSuperseded()
       if (error.effectUnknown) deps.onUnknownClaim()
       else if (error.code !== 'PAUSED') log.warn({ code: error.code, error: error.message }, 'a claim was refused')

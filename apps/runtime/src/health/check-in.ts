@@ -14,8 +14,11 @@ import type { StatsEvents } from './stats.ts'
 
 /** LEASE_BUSY_MS is three of these. */
 export const BUSY_INTERVAL_MS = 15_000
-/** Due heartbeats may bring a check-in forward, but not closer together than this: a thousand agents cost four calls a minute. */
-const EARLIEST_MS = 15_000
+/**
+ * Due heartbeats ride in the regular check-in, so that agents without work cost no call of their own. Only those that the last one
+ * could not name bring the next forward, and not closer together than this.
+ */
+const BACKLOG_MS = 15_000
 /** The backend takes back what it thinks we hold and we do not, once it is older than ORPHAN_MS (10 s); look right after that. */
 export const ORPHAN_LOOK_MS = 11_000
 
@@ -57,7 +60,7 @@ export interface CheckIn {
   within(ms: number): void
   /** Something is held from now on. The claim has shortened the lease, so a check-in follows soon even if it ends at once. */
   becameBusy(): void
-  /** The earliest due heartbeat may have moved. */
+  /** There may be due heartbeats that were not named. */
   reconsider(): void
   /** Monotonic time of the last answer, or `null`. */
   lastAt(): number | null
@@ -80,8 +83,8 @@ export function createCheckIn(deps: CheckInDeps): CheckIn {
     if (failures > 0) return lastSentAt + retryMs
     const interval = busy ? Math.min(BUSY_INTERVAL_MS, identity.intervalMs) : identity.intervalMs
     const due = deps.nextDueAt()
-    const forHeartbeats = due === null ? Infinity : Math.max(due, lastSentAt + EARLIEST_MS)
-    return Math.min(lastSentAt + interval, forHeartbeats, ...asked)
+    const forBacklog = due !== null && due <= lastSentAt ? lastSentAt + BACKLOG_MS : Infinity
+    return Math.min(lastSentAt + interval, forBacklog, ...asked)
   }
 
   function ask(ms: number): void {

@@ -2,6 +2,7 @@
  * Wakes agents on schedule. Due agents ride in the check-in; `begin` is called only for those the backend names as having work,
  * one when a slot is free; the others have their receipt already. Owns the schedule, never the turn.
  */
+import { LIMITS } from '@mission-control/shared/limits'
 import type { ClaimedItem, RosterEntry } from '@mission-control/shared/service-contract'
 import type { Brain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
@@ -12,14 +13,11 @@ import { createDueQueue } from './due-queue.ts'
 import type { HeartbeatAgent } from './schedule.ts'
 import { dueAt, slotAt } from './schedule.ts'
 
-/** What one check-in may name (service contract). */
-const DUE_PER_CHECK_IN = 100
 const MINUTE_MS = 60_000
-/**
- * A heartbeat that could not begin (its lane was busy, nobody answered) is offered again after this long. With the check-in that
- * names it, which waits 15 s at most, that is within a minute.
- */
+/** A heartbeat that could not begin (its lane was busy, nobody answered) is offered again after this long, in a check-in asked for. */
 const AGAIN_MS = 45_000
+/** Answers of `begin` after which this slot needs no second one: the backend has counted it, or the roster says the rest. */
+const SLOT_OVER: ReadonlySet<string> = new Set(['slot_done', 'over_budget', 'agent_gone', 'agent_paused'])
 
 export interface HeartbeatDeps {
   readonly brain: Brain
@@ -32,6 +30,8 @@ export interface HeartbeatDeps {
   withRoom(claim: () => Promise<ClaimedItem | null>): Promise<boolean>
   onSuperseded(): void
   onUnknownClaim(): void
+  /** An agent with work is due again in `ms`. */
+  onAgain(ms: number): void
   /** The earliest due time may have moved. */
   onSchedule(): void
 }
@@ -84,7 +84,7 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
       skipped += 1
       deps.stats.heartbeats('put_off', 1)
       log.debug({ agentId, slot, reason: answer.skip }, 'heartbeat skipped')
-      return { slotIs: answer.skip === 'slot_done' ? 'done' : 'open', item: null }
+      return { slotIs: SLOT_OVER.has(answer.skip) ? 'done' : 'open', item: null }
     } catch (thrown) {
       if (signal.aborted) return { slotIs: 'unsure', item: null }
       const error = toBrainError(thrown)
@@ -107,7 +107,10 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
       const current = agents.get(agent.id) // the roster may have changed meanwhile
       if (current === undefined) return item
       if (slotIs === 'done') schedule({ ...current, lastSlot: slot })
-      else schedule(slotIs === 'unsure' ? { ...current, unsureSlot: slot } : current, deps.backendNow() + AGAIN_MS)
+      else {
+        schedule(slotIs === 'unsure' ? { ...current, unsureSlot: slot } : current, deps.backendNow() + AGAIN_MS)
+        deps.onAgain(AGAIN_MS)
+      }
       return item
     })
   }
@@ -134,7 +137,7 @@ export function createHeartbeats(deps: HeartbeatDeps): Heartbeats {
     },
     due() {
       const now = deps.backendNow()
-      const ids = queue.take(now, DUE_PER_CHECK_IN)
+      const ids = queue.take(now, LIMITS.dueAgents)
       return ids.flatMap((id) => {
         const agent = agents.get(id)
         if (agent === undefined) return []

@@ -68,14 +68,49 @@ describe('heartbeat schedule', () => {
     )
   })
 
-  it('spreads a thousand agents evenly', () => {
-    const perMinute = new Array<number>(15).fill(0)
-    for (let i = 0; i < 1000; i += 1) {
-      const due = dueAt(agent({ id: `k97${i.toString(36)}abc`, lastSlot: 1e12 }), 1e12)
-      const minute = Math.floor((((due % (15 * MINUTE)) + 15 * MINUTE) % (15 * MINUTE)) / MINUTE)
-      perMinute[minute] = (perMinute[minute] ?? 0) + 1
+  it.each([
+    ['as the backend makes them', randomIds],
+    [
+      'that differ in a few characters',
+      (seed: number) => Array.from({ length: 1_000 }, (_, i) => `k97${seed}${i.toString(36)}abc`),
+    ],
+  ])('gives no minute more than one and a half times its share, with ids %s', (_, idsOf) => {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const perMinute = perMinuteOf(idsOf(seed), 1e12)
+      expect(perMinute.reduce((sum, count) => sum + count)).toBe(1_000)
+      expect(Math.max(...perMinute)).toBeLessThanOrEqual(1.5 * (1_000 / 15))
     }
-    expect(Math.min(...perMinute)).toBeGreaterThan(35)
-    expect(Math.max(...perMinute)).toBeLessThan(105)
+  })
+
+  it('keeps every due time over a restart, so that none is skipped and none comes twice', () => {
+    const now = 1e12
+    for (const id of randomIds(3)) {
+      const before = agent({ id, lastSlot: now - 20 * MINUTE, seenAt: now - 50 * MINUTE })
+      const slot = slotAt(before, dueAt(before, now))
+      const told = agent({ id, lastSlot: slot, seenAt: now - 50 * MINUTE })
+      const restarted = agent({ id, lastSlot: slot, seenAt: now + 5 * MINUTE }) // all a new process knows is what the roster says
+      expect(dueAt(restarted, now + 5 * MINUTE)).toBe(dueAt(told, now + 5 * MINUTE))
+      expect(dueAt(restarted, now + 5 * MINUTE)).toBe(slot + 15 * MINUTE)
+    }
   })
 })
+
+/** Slots of one interval in steady state, as each falls due, by minute. */
+function perMinuteOf(ids: readonly string[], start: number): number[] {
+  const perMinute = new Array<number>(15).fill(0)
+  for (const id of ids) {
+    let lastSlot = start
+    for (let slots = 0; slots < 3; slots += 1) lastSlot = dueAt(agent({ id, lastSlot }), lastSlot)
+    const minute = Math.floor((lastSlot % (15 * MINUTE)) / MINUTE)
+    perMinute[minute] = (perMinute[minute] ?? 0) + 1
+  }
+  return perMinute
+}
+
+/** Like Convex ids: 32 characters of base 32, the table's number at the front of each. */
+function randomIds(seed: number): string[] {
+  const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+  let state = seed
+  const next = () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32
+  return Array.from({ length: 1_000 }, () => `k9${Array.from({ length: 30 }, () => alphabet[Math.floor(next() * 32)]).join('')}`)
+}

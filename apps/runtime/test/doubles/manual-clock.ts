@@ -13,6 +13,8 @@ export interface ManualClock extends Clock {
   /** Lets everything run that needs no time. */
   settle(): Promise<void>
   jump(ms: number): void
+  /** Timers that have not fired. */
+  readonly pending: number
 }
 
 export function createManualClock(start = 1_700_000_000_000): ManualClock {
@@ -66,6 +68,9 @@ export function createManualClock(start = 1_700_000_000_000): ManualClock {
     },
     settle,
     jump: (ms) => void (wall += ms),
+    get pending() {
+      return timers.length
+    },
   }
 }
 

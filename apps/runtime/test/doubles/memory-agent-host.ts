@@ -16,6 +16,8 @@ export interface MemoryAgentHost extends AgentHost {
   /** Slugs that the gateway does not let go. */
   readonly stuck: Set<string>
   gatewayThere: boolean
+  /** How often what was applied has been recorded. */
+  appliedWrites: number
 }
 
 export function createMemoryAgentHost(): MemoryAgentHost {
@@ -31,6 +33,7 @@ export function createMemoryAgentHost(): MemoryAgentHost {
     unwritable: new Set(),
     stuck: new Set(),
     gatewayThere: true,
+    appliedWrites: 0,
     list: async () => (host.gatewayThere ? [...host.hosted.values()] : null),
     async put(agents) {
       host.log.push(`put ${agents.map(({ slug }) => slug).join(',')}`)
@@ -69,7 +72,10 @@ export function createMemoryAgentHost(): MemoryAgentHost {
       return new Map()
     },
     readApplied: async () => [...applied],
-    writeApplied: async (agents) => void (applied = agents),
+    async writeApplied(agents) {
+      host.appliedWrites += 1
+      applied = agents
+    },
   }
   return host
 }

@@ -15,6 +15,8 @@ export interface RuntimeProcess extends AsyncDisposable {
   readonly lines: Record<string, unknown>[]
   /** Resolves with the first line, past or future, that matches. */
   line(matches: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
+  /** Calls back with each line to come. */
+  onLine(listener: (line: Record<string, unknown>) => void): void
   kill(signal: NodeJS.Signals): void
   /** Exit code, or the signal that ended it. */
   readonly ended: Promise<number | string>
@@ -28,10 +30,13 @@ export function spawnRuntime(env: Record<string, string>, args: string[] = ['sta
   })
   const lines: Record<string, unknown>[] = []
   const watchers = new Set<() => void>()
+  const listeners: ((line: Record<string, unknown>) => void)[] = []
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
   createInterface({ input: child.stdout }).on('line', (text) => {
-    lines.push(text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : { text })
+    const line = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : { text }
+    lines.push(line)
+    for (const listener of listeners) listener(line)
     for (const watch of watchers) watch()
   })
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | string)
@@ -39,6 +44,7 @@ export function spawnRuntime(env: Record<string, string>, args: string[] = ['sta
     child,
     lines,
     errors: () => errors,
+    onLine: (listener) => void listeners.push(listener),
     kill: (signal) => void child.kill(signal),
     ended,
     line: (matches) =>

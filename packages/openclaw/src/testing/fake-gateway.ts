@@ -43,6 +43,8 @@ export interface FakeGatewayOptions {
   /** Interrupted turns wait for `recoverNext` instead of being resumed at a start. Default false. */
   readonly holdRecovery?: boolean
   readonly clock?: Clock
+  /** Called with the name of each method that a client asks for. */
+  readonly onCall?: (method: string) => void
 }
 
 export interface FakeGateway extends AsyncDisposable {
@@ -102,7 +104,11 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
     const bootId = randomUUID()
     const tools = createTools(() => transcript.config ?? {})
     const runs = createRuns({ clock, transcript, respond, tools, coldStartMs: options.coldStartMs ?? 0 })
-    const call = createMethods({ runs, transcript, onConfigChanged: () => fresh.server.broadcast('config.changed', {}) })
+    const perform = createMethods({ runs, transcript, onConfigChanged: () => fresh.server.broadcast('config.changed', {}) })
+    const call: typeof perform = (method, params, gone) => {
+      options.onCall?.(method)
+      return perform(method, params, gone)
+    }
     const relisten = async () => {
       const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining(), tickMs })
       port = server.port

@@ -39,9 +39,7 @@ export async function writeWorkspace(
   const manifest = await readManifest(dir)
   const hashes = { ...manifest.files }
   const written: WorkspaceFile[] = []
-  for (const name of WORKSPACE_FILES) {
-    const content = files[name]
-    if (content === undefined) continue
+  const write = async (name: WorkspaceFile, content: string) => {
     const path = join(dir, name)
     const there = await readRegular(path)
     if (there !== content) {
@@ -52,6 +50,8 @@ export async function writeWorkspace(
     }
     hashes[name] = hashOf(content)
   }
+  // Side by side: each waits for the disk.
+  await Promise.all(WORKSPACE_FILES.map((name) => (files[name] === undefined ? undefined : write(name, files[name]))))
   await writeManifest(dir, { owner, files: hashes })
   return { written, kept }
 }

@@ -1,0 +1,113 @@
+/** What the proof scripts share: a world with many agents, and the built runtime beside it as a process of its own. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { GenericMutationCtx } from 'convex/server'
+import type { DataModel, Id } from '@mission-control/backend/convex/_generated/dataModel'
+import { api } from '@mission-control/backend/convex/_generated/api'
+import { systemClock } from '@mission-control/host/clock'
+import { LIMITS } from '@mission-control/shared/limits'
+import type { RuntimeProcess } from '../stack/process.ts'
+import { spawnRuntime } from '../stack/process.ts'
+import type { World } from '../stack/world.ts'
+
+const BUILT = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+
+/** Figures of the sources would be figures of Node's type stripping. */
+export function useBuiltRuntime(): void {
+  if (!existsSync(BUILT)) throw new Error('There is no built runtime: yarn workspace @mission-control/runtime build')
+  process.env['TEST_BUILT_RUNTIME'] = '1'
+}
+
+/** What the runtime says of each attempt that has ended. */
+const DELIVERY_LINES: ReadonlySet<unknown> = new Set(['delivery', 'delivery failed'])
+
+export const slugOf = (n: number): string => `agent-${String(n).padStart(4, '0')}`
+
+/**
+ * Agents `agent-0000` and so on, until there are `count` of them. The first is made as people make one, the others are copies of its
+ * rows: a creation reads all agents there are, and a thousand of them are not what is measured here.
+ */
+export async function createAgents(world: World, count: number, extra: object = {}): Promise<void> {
+  await world.owner.mutation(api.accounts.update, { accountId: world.accountId as never, agentLimit: LIMITS.agentsPerAccountMax })
+  const first = (await world.createAgent(slugOf(0), extra)) as Id<'agents'>
+  await world.backend.run(async (ctx) => {
+    const db = ctx.db as unknown as GenericMutationCtx<DataModel>['db']
+    const agent = withoutSystemFields(await db.get(first))
+    const accountId = world.accountId as Id<'accounts'>
+    const profile = withoutSystemFields(
+      await db
+        .query('agentProfiles')
+        .withIndex('by_account_agent', (q) => q.eq('accountId', accountId).eq('agentId', first))
+        .unique(),
+    )
+    const presence = withoutSystemFields(
+      await db
+        .query('agentPresence')
+        .withIndex('by_account_agent', (q) => q.eq('accountId', accountId).eq('agentId', first))
+        .unique(),
+    )
+    for (let n = 1; n < count; n += 1) {
+      const slug = slugOf(n)
+      const agentId = await db.insert('agents', { ...agent, slug, name: slug, nameKey: slug })
+      await db.insert('agentProfiles', { ...profile, agentId })
+      await db.insert('agentPresence', { ...presence, agentId })
+    }
+    const signals = await db
+      .query('signals')
+      .withIndex('by_account', (q) => q.eq('accountId', accountId))
+      .unique()
+    if (signals) await db.patch(signals._id, { rosterVersion: signals.rosterVersion + 1 })
+  })
+}
+
+function withoutSystemFields<T extends { _id: unknown; _creationTime: number }>(row: T | null): Omit<T, '_id' | '_creationTime'> {
+  if (row === null) throw new Error('an agent has no such row')
+  const { _id, _creationTime, ...rest } = row
+  return rest
+}
+
+export interface Started extends AsyncDisposable {
+  readonly process: RuntimeProcess
+  readonly pid: number
+  /** How many deliveries the backend has taken the result of, one log line each. */
+  ended(): number
+  /** Calls back with the agent of each, and with `reply`, `receipt`, `fail` or `release`. */
+  onEnded(listener: (slug: string, outcome: string) => void): void
+  /** Resolves when `/readyz` says so; ms from the start of the process and from its first line. */
+  readonly ready: Promise<{ fromStartMs: number; fromFirstLineMs: number }>
+}
+
+/** The runtime as in production, in a data folder of its own, which is removed with the world. */
+export async function startBuilt(world: World, overrides: Record<string, string> = {}): Promise<Started> {
+  useBuiltRuntime()
+  const env = await world.environment({ SHUTDOWN_GRACE: '0', ...overrides })
+  const begun = performance.now()
+  const runtime = spawnRuntime(env)
+  const first = await runtime.line((line) => line['msg'] === 'runtime started')
+  const said = performance.now()
+  let ended = 0
+  const listeners: ((slug: string, outcome: string) => void)[] = []
+  runtime.onLine((line) => {
+    if (!DELIVERY_LINES.has(line['msg'])) return
+    ended += 1
+    for (const listener of listeners) listener(String(line['agent']), String(line['outcome']))
+  })
+  const page = `http://127.0.0.1:${String(first['port'])}`
+  const ready = (async () => {
+    while (!(await fetch(`${page}/readyz`)).ok) await systemClock.sleep(5)
+    const now = performance.now()
+    return { fromStartMs: now - begun, fromFirstLineMs: now - said }
+  })()
+  ready.catch(() => undefined)
+  return {
+    process: runtime,
+    pid: runtime.child.pid ?? 0,
+    ended: () => ended,
+    onEnded: (listener) => void listeners.push(listener),
+    ready,
+    async [Symbol.asyncDispose]() {
+      runtime.kill('SIGTERM')
+      await runtime[Symbol.asyncDispose]()
+    },
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * `node apps/runtime/test/proof/throughput.ts [--deliveries 3000] [--agents 1000] [--single 500]`
+ * How fast a backlog is worked off with DELIVERY_CONCURRENCY=51 and a gateway that answers at once, and how long one message takes
+ * from its commit to the gateway's acceptance. Backend and gateway share this process, the built runtime has its own.
+ * Exits 1 when a bound is missed.
+ */
+import { api } from '@mission-control/backend/convex/_generated/api'
+import { systemClock } from '@mission-control/host/clock'
+import { createVerdict, loadOfMachine, option, percentile, processorMs } from '@mission-control/devtools/numbers'
+import { buildFunctions, createWorld } from '../stack/world.ts'
+import { createAgents, slugOf, startBuilt } from './scene.ts'
+
+const DELIVERIES = option('deliveries', 3_000)
+const AGENTS = option('agents', 1_000)
+const SINGLE = option('single', 500)
+const CONCURRENCY = 51
+const PER_MESSAGE = 20 // mentions: as many as one transaction tells
+const SETTLED_PER_SECOND = 300
+const ACCEPTED_P50_MS = 10
+const ACCEPTED_P99_MS = 50
+const WARM_UP = 50
+
+const verdict = createVerdict()
+const functions = await buildFunctions()
+let accepted = () => {}
+await using world = await createWorld(functions, {
+  agents: [],
+  gateway: {
+    respond() {
+      accepted()
+      return 'done'
+    },
+  },
+})
+await createAgents(world, AGENTS)
+await using runtime = await startBuilt(world, { DELIVERY_CONCURRENCY: String(CONCURRENCY) })
+const { fromStartMs } = await runtime.ready
+verdict.note(`${AGENTS} agents, ready ${fromStartMs.toFixed(0)} ms after the start of the process; ${loadOfMachine()}`)
+
+const setPaused = (paused: boolean) =>
+  world.owner.mutation(api.accounts.setPaused, { accountId: world.accountId as never, paused })
+
+async function backlog(): Promise<void> {
+  const { backend } = world
+  // Nothing is claimed until all of it is there.
+  await setPaused(true)
+  const perTask = Math.ceil(AGENTS / PER_MESSAGE)
+  const before = runtime.ended()
+  let posted = 0
+  let task = ''
+  for (let n = 0; posted < DELIVERIES; n += 1) {
+    if (n % perTask === 0) task = await world.createTask(`Backlog ${n / perTask}`)
+    const names = Array.from({ length: PER_MESSAGE }, (_, i) => `@${slugOf((n * PER_MESSAGE + i) % AGENTS)}`)
+    await world.post(`${names.join(' ')} please`, task)
+    posted += PER_MESSAGE
+  }
+  const { mutations } = backend.stats
+  const used = { here: processorMs(process.pid), there: processorMs(runtime.pid) }
+  const from = performance.now()
+  await setPaused(false)
+  while (runtime.ended() - before < posted) await systemClock.sleep(10)
+  const seconds = (performance.now() - from) / 1_000
+  const each = (total: number) => (total / posted).toFixed(2)
+  verdict.note(
+    `${posted} deliveries in ${seconds.toFixed(2)} s, ${each(backend.stats.mutations - mutations)} mutations each; processor time each: ` +
+      `runtime ${each(processorMs(runtime.pid) - used.there)} ms, backend and gateway ${each(processorMs(process.pid) - used.here)} ms; ${loadOfMachine()}`,
+  )
+  verdict.atLeast(`settled a second, ${CONCURRENCY} at once`, posted / seconds, SETTLED_PER_SECOND, 'deliveries')
+}
+
+async function oneByOne(): Promise<void> {
+  const tasks = await Promise.all(Array.from({ length: 10 }, (_, i) => world.createTask(`Single ${i}`)))
+  const found: number[] = []
+  for (let n = -WARM_UP; n < SINGLE; n += 1) {
+    const arrived = Promise.withResolvers<number>()
+    accepted = () => arrived.resolve(performance.now())
+    await world.post(`@${slugOf((n + WARM_UP) % AGENTS)} please`, tasks[(n + WARM_UP) % tasks.length])
+    const committed = performance.now()
+    const at = await arrived.promise
+    if (n >= 0) found.push(at - committed)
+    while (runtime.ended() < n + WARM_UP + 1) await systemClock.sleep(1)
+  }
+  accepted = () => {}
+  verdict.note(`one message after the other, ${SINGLE} of them; ${loadOfMachine()}`)
+  verdict.atMost('commit to accepted, median', percentile(found, 0.5), ACCEPTED_P50_MS, 'ms')
+  verdict.atMost('commit to accepted, p99', percentile(found, 0.99), ACCEPTED_P99_MS, 'ms')
+}
+
+await oneByOne()
+await backlog()
+await backlog()
+verdict.finish()
