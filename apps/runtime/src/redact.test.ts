@@ -9,6 +9,7 @@ describe('secrets', () => {
     redactor.add('learnt-later')
     const text = 'gateway-token-longer gateway-token learnt-later short mcs_abc_ABCDEFGHIJKLMNOP'
     expect(redactor.redact(text)).toBe('*** *** *** short mcs_abc_***')
+    expect(redactor.redact(`Bearer mca_${'0a'.repeat(32)}, an agent's`)).toBe("Bearer ***, an agent's")
     expect(redactor.redact(JSON.stringify({ a: 'quoted"\\secret' }))).toBe('{"a":"***"}')
   })
 

@@ -1,8 +1,9 @@
 /**
- * Takes secrets out of texts that leave the process: log lines, health pages, reasons told to the backend. Service tokens are known by
- * their form, everything else by its value, because other people's errors repeat what they were given.
+ * Takes secrets out of texts that leave the process: log lines, health pages, reasons told to the backend. Tokens of the service and of
+ * agents are known by their form, everything else by its value, because other people's errors repeat what they were given.
  */
 import { redactServiceTokens } from '@mission-control/shared/service-token'
+import { AGENT_TOKEN_TEXT } from './agent-tools/tokens.ts'
 import type { RuntimeConfig } from './config/load.ts'
 
 export interface Redactor {
@@ -19,7 +20,8 @@ export function createRedactor(secrets: readonly string[] = []): Redactor {
   /** As they are, and as they stand in JSON. The longest first: one may be part of another. */
   let known: readonly string[] = []
   const redactor: Redactor = {
-    redact: (text) => known.reduce((rest, secret) => rest.replaceAll(secret, '***'), redactServiceTokens(text)),
+    redact: (text) =>
+      known.reduce((rest, secret) => rest.replaceAll(secret, '***'), redactServiceTokens(text).replace(AGENT_TOKEN_TEXT, '***')),
     add(secret) {
       if (secret.length < SHORTEST) return
       const forms = new Set([...known, secret, JSON.stringify(secret).slice(1, -1)])

@@ -2,6 +2,8 @@
  * Canaries: every secret and every text of people and agents is a word of its own, put through whole runs of the real process. None
  * of them may be on stdout, stderr or a page at info level, however the run ends; no secret may reach what people read in the backend.
  */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { api } from '@mission-control/backend/convex/_generated/api'
 import type { Functions } from '@mission-control/embedded'
@@ -28,13 +30,20 @@ it('is silent about secrets and contents: success, failure, refusal, bad configu
       token: GATEWAY_TOKEN,
       async respond({ prompt }) {
         // Providers repeat the key they refuse.
-        if (prompt.includes('[[refuse]]')) throw new Error(`401 Incorrect API key provided: ${PROVIDER_KEY}.`)
+        if (prompt.includes('[[refuse]]')) throw new Error(`401 Incorrect API key provided: ${PROVIDER_KEY}. ${agentToken()}`)
         return REPLY
       },
     },
   })
   const env = await world.environment({ MODEL_API_KEY: PROVIDER_KEY, LOG_LEVEL: 'info' })
   const secret = world.token.split('_').at(-1) ?? ''
+  const agentToken = () => {
+    const tokens = JSON.parse(readFileSync(path.join(env['DATA_DIR'] ?? '', 'agent-tokens.json'), 'utf8')) as Record<
+      string,
+      string
+    >
+    return Object.values(tokens)[0] ?? expect.fail('no agent has a token')
+  }
   const texts: string[] = []
   const hear = ({ lines, errors }: RuntimeProcess) => texts.push(lines.map((line) => JSON.stringify(line)).join('\n'), errors())
 
@@ -62,7 +71,8 @@ it('is silent about secrets and contents: success, failure, refusal, bad configu
       ...service,
       id: failure['delivery'] as string,
     })
-    expect(JSON.stringify(story)).toContain('Incorrect API key provided: ***')
+    expect(JSON.stringify(story)).toContain('Incorrect API key provided: ***. ***')
+    texts.push(JSON.stringify(story))
     runtime.kill('SIGTERM')
     expect(await runtime.ended).toBe(0)
     hear(runtime)
@@ -87,6 +97,6 @@ it('is silent about secrets and contents: success, failure, refusal, bad configu
   }
   const everything = texts.join('\n')
   expect(everything).toContain('delivery failed') // it was really heard
-  for (const canary of [secret, GATEWAY_TOKEN, PROVIDER_KEY, WRONG_TOKEN, BODY, REPLY, 'canary'])
+  for (const canary of [secret, GATEWAY_TOKEN, PROVIDER_KEY, WRONG_TOKEN, agentToken(), BODY, REPLY, 'canary'])
     expect(everything).not.toContain(canary)
 }, 180_000)

@@ -17,7 +17,7 @@ it('mints one per agent, keeps them over restarts, writes only for a change', as
   const tokens = await openAgentTokens(file, systemRandom)
   await tokens.keep(['a', 'b'])
   const [a, b] = [tokens.of('a'), tokens.of('b')]
-  expect(a).toMatch(/^[0-9a-f]{64}$/)
+  expect(a).toMatch(/^mca_[0-9a-f]{64}$/)
   expect(a).not.toBe(b)
   expect(tokens.agentOf(a ?? '')).toBe('a')
   const { mode, ino } = await stat(file)

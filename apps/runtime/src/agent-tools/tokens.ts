@@ -11,7 +11,10 @@ import { z } from 'zod'
 
 const TOKEN_BYTES = 32
 const OWNER_ONLY = 0o600
-const Stored = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/))
+const Stored = z.record(z.string(), z.string().regex(/^mca_[0-9a-f]{64}$/))
+
+/** Any of them within a text. The prefix makes them known by their form, so that no log has to hold a list of all. */
+export const AGENT_TOKEN_TEXT = /mca_[0-9a-f]{64}/g
 
 export interface AgentTokens {
   /**
@@ -42,7 +45,7 @@ export async function openAgentTokens(file: string, random: Random): Promise<Age
       if (missing.length === 0 && kept.size === tokens.size) return
       // A removed agent is shut out even if the disk is full; a minted token counts only once it would survive us.
       set(kept)
-      const minted = missing.map((id) => [id, Buffer.from(random.bytes(TOKEN_BYTES)).toString('hex')] as const)
+      const minted = missing.map((id) => [id, `mca_${Buffer.from(random.bytes(TOKEN_BYTES)).toString('hex')}`] as const)
       const next = new Map([...kept, ...minted])
       await writeFileAtomically(file, `${JSON.stringify(Object.fromEntries(next))}\n`, OWNER_ONLY)
       set(next)

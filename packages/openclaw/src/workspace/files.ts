@@ -51,7 +51,7 @@ export async function writeWorkspace(
     hashes[name] = hashOf(content)
   }
   // Side by side: each waits for the disk.
-  await Promise.all(WORKSPACE_FILES.map((name) => (files[name] === undefined ? undefined : write(name, files[name]))))
+  await Promise.all(WORKSPACE_FILES.flatMap((name) => (files[name] === undefined ? [] : [write(name, files[name])])))
   await writeManifest(dir, { owner, files: hashes })
   return { written, kept }
 }
