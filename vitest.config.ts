@@ -1,8 +1,11 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
+/** A busy machine is no failure: what hangs is found by this all the same. */
+const PATIENT = { testTimeout: 90_000, hookTimeout: 90_000 }
+
 /**
- * `unit` runs everything that needs no OpenClaw; `e2e` (files named *.e2e.test.ts) starts real processes and the real gateway
+ * `unit` and `backend` run everything that needs no OpenClaw; `e2e` (files named *.e2e.test.ts) starts real processes and the real gateway
  * and runs one file at a time, because a gateway start alone keeps both cores busy. `full` (*.full.test.ts) is what takes minutes,
  * for `./mc test --full`.
  */
@@ -15,10 +18,17 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{apps,packages}/*/{src,test,convex}/**/*.test.ts'],
-          exclude: ['**/*.e2e.test.ts', '**/*.full.test.ts', '**/node_modules/**'],
-          // A busy machine is no failure: what hangs is found by this all the same.
-          testTimeout: 90_000,
-          hookTimeout: 90_000,
+          exclude: ['packages/backend/**', '**/*.e2e.test.ts', '**/*.full.test.ts', '**/node_modules/**'],
+          ...PATIENT,
+        },
+      },
+      {
+        test: {
+          name: 'backend',
+          include: ['packages/backend/{test,convex}/**/*.test.ts'],
+          // Seventy files over one bundle and one set of modules without state: loading them once is half of the time.
+          isolate: false,
+          ...PATIENT,
         },
       },
       {

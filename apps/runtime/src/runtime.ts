@@ -230,7 +230,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
     unwatchGateway() // that it goes away now is no news
     await gateway.stop(Math.max(1_000, left()))
     await tools.close(TOOLS_GRACE_MS)
-    dataDir?.record('tools', null)
+    // Where the tools were stays on record: with TOOLS_PORT=0 the next start listens there again, where the gateway's entries point.
     await server?.close()
     dataDir?.record('health', null)
     await loops?.goOffline(clock.timeout(GOODBYE_MS))

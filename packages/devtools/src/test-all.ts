@@ -55,7 +55,7 @@ function skip(name: string, why: string): Tally {
 
 const flaky: string[] = []
 
-function vitest(project: string, env: NodeJS.ProcessEnv = {}): Tally {
+function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}): Tally {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'mission-control-test-'))
   const report = path.join(folder, 'report.json')
   const flakyFile = path.join(folder, 'flaky')
@@ -64,7 +64,12 @@ function vitest(project: string, env: NodeJS.ProcessEnv = {}): Tally {
   try {
     const ok = run(
       bin('vitest'),
-      ['run', '--project', project, ...reporters.map((name) => `--reporter=${name}`), `--outputFile.json=${report}`],
+      [
+        'run',
+        ...projects.flatMap((name) => ['--project', name]),
+        ...reporters.map((name) => `--reporter=${name}`),
+        `--outputFile.json=${report}`,
+      ],
       { ...env, [FLAKY_FILE_VARIABLE]: flakyFile },
     )
     flaky.push(...readFileSync(flakyFile, 'utf8').split('\n').filter(Boolean))
@@ -82,15 +87,15 @@ const tallies = [
   installed('shellcheck')
     ? check('shell scripts', () => run('shellcheck', ['mc', '.ci/run', ...globSync('deploy/*/*.sh', { cwd: root })]))
     : skip('shell scripts', 'shellcheck is not installed'),
-  vitest('unit'),
+  vitest(['unit', 'backend']),
 ]
 if (flags.fast) {
   tallies.push(skip('end-to-end tests', '--fast'))
 } else {
   const openclaw = await installOpenclaw({ root, onProgress: (line) => console.log(line) })
   const env = { OPENCLAW_BIN: openclaw, TEST_BUILT_RUNTIME: '1' }
-  tallies.push(vitest('e2e', env))
-  if (flags.full) tallies.push(vitest('full', env))
+  tallies.push(vitest(['e2e'], env))
+  if (flags.full) tallies.push(vitest(['full'], env))
 }
 for (const name of flaky) console.log(`flaky: ${name}`)
 const sum = tallies.reduce(add, EMPTY)

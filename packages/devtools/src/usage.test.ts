@@ -9,7 +9,7 @@ it.each([
   [
     'packages/devtools/src/test-all.ts',
     ['--bogus'],
-    /^mc: Unknown option '--bogus': \.\/mc test --help shows what there is\.\n$/,
+    /^\.\/mc test does not know "--bogus": it takes --fast, --full or --help\.\n$/,
   ],
   ['apps/local/bin/mission-control.mjs', ['--bogus'], /^error: unknown option '--bogus'\n/],
   ['apps/local/bin/mission-control.mjs', ['up', '--backend-port', 'x'], /^error: .* A port is a number/],

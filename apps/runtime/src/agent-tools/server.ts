@@ -215,6 +215,7 @@ export async function startToolsServer(deps: ToolsServerDeps, options: ToolsServ
     },
   )
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    if (turnedAway.has(socket)) return // it has its answer; that it left its request unfinished is no second refusal
     const [status, kind] = CLIENT_ERRORS[error.code ?? ''] ?? [400, 'malformed']
     if (error.code !== 'ECONNRESET') refusals.refused(kind, { status })
     turnAway(socket, status)

@@ -105,7 +105,10 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
   try {
     await brain.query(service.signals, {}, signal)
     // Beside a runtime that holds the port, on another one: the gateway is told, and told back by that runtime.
-    if (only === null) await tools.start(running === null ? toolsPorts(config) : [config.tools.port, 0])
+    if (only === null) {
+      const { host, port } = await tools.start(running === null ? toolsPorts(config) : [config.tools.port, 0])
+      dataDir?.record('tools', { pid: process.pid, host, port })
+    }
     // A look starts nothing: without a gateway only files are compared.
     if (only === null || found !== null) gatewayRun = gateway.run(life.signal)
     if (only !== null) {

@@ -99,6 +99,7 @@ import type * as model_seen from "../model/seen.js";
 import type * as model_setBudgets from "../model/setBudgets.js";
 import type * as model_settle from "../model/settle.js";
 import type * as model_signals from "../model/signals.js";
+import type * as model_stale from "../model/stale.js";
 import type * as model_standup from "../model/standup.js";
 import type * as model_stop from "../model/stop.js";
 import type * as model_strayFiles from "../model/strayFiles.js";
@@ -237,6 +238,7 @@ declare const fullApi: ApiFromModules<{
   "model/setBudgets": typeof model_setBudgets;
   "model/settle": typeof model_settle;
   "model/signals": typeof model_signals;
+  "model/stale": typeof model_stale;
   "model/standup": typeof model_standup;
   "model/stop": typeof model_stop;
   "model/strayFiles": typeof model_strayFiles;

@@ -9,8 +9,12 @@ import { bundleFunctions } from '../../src/bundle.ts'
 import type { Backend, Caller } from './backend.ts'
 import { identityOf, START } from './backend.ts'
 
-/** Built once per test file: the bundle has no state. */
-export async function buildFunctions(): Promise<Functions> {
+let built: Promise<Functions> | null = null
+
+/** Built once in a process: the bundle has no state. */
+export const buildFunctions = (): Promise<Functions> => (built ??= build())
+
+async function build(): Promise<Functions> {
   const folder = mkdtempSync(join(tmpdir(), 'mc-functions-'))
   try {
     const outFile = join(folder, 'functions.mjs')
