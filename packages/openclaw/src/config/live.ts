@@ -54,6 +54,34 @@ export async function removeAgent(client: Client, slug: string, signal: AbortSig
   if (hasServer(config.config, slug)) await patchConfig(client, { mcp: { servers: { [serverName(slug)]: null } } }, signal)
 }
 
+/** Whether a turn was refused because its agent had been deleted once, and has an entry again that a patch made. */
+export const isUnclaimed = (error: unknown): boolean =>
+  isGatewayError(error) && error.code === 'UNKNOWN_AGENT' && /while agent \S+ is deleted/.test(error.message)
+
+/**
+ * OpenClaw 2026.9.6 marks an agent that was deleted, and refuses its turns even when a patch has brought its entry back. `agents.create`
+ * takes the mark away before it answers that the agent exists already.
+ * @throws UNKNOWN_AGENT if there is no entry, or the mark stays
+ */
+export async function claimAgent(client: Client, slug: string, signal: AbortSignal): Promise<void> {
+  const agents = await listAgents(client, signal)
+  if (!agents.some((agent) => agent.slug === slug)) {
+    throw new GatewayError('UNKNOWN_AGENT', `the gateway has no agent "${slug}"`, { ended: true })
+  }
+  try {
+    await client.request('agents.create', { name: slug }, { signal })
+  } catch (error) {
+    if (!isGatewayError(error)) throw error
+    if (/already exists/.test(error.message)) return
+    throw new GatewayError('UNKNOWN_AGENT', `the agent "${slug}" is still being deleted: ${error.message}`, {
+      ended: true,
+      cause: error,
+    })
+  }
+  // It went away in between, and now there is one without its workspace: the next sync writes its entry.
+  throw new GatewayError('UNKNOWN_AGENT', `the agent "${slug}" was removed at this moment`, { ended: true })
+}
+
 /** Merges `patch` into the configuration (null removes a key). Throws CONFIG_CONFLICT when others keep writing. */
 export async function patchConfig(client: Client, patch: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<void> {
   for (let attempt = 1; ; attempt++) {

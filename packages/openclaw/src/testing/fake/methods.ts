@@ -47,6 +47,9 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
   const methods: Record<Method, (params: never, gone: AbortSignal) => unknown> = {
     agent(params: AgentParams) {
       const { sessionKey, agent } = resolveKey(params.sessionKey ?? 'main', params.agentId)
+      if (transcript.deleted.has(agent)) {
+        throw rejection('UNAVAILABLE', `Error: OpenClaw agent database is unavailable while agent ${agent} is deleted.`)
+      }
       return runs.accept({
         sessionKey,
         agentId: agent,
@@ -113,6 +116,7 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
     },
     'agents.create'({ name, workspace, model }: { name: string; workspace?: string; model?: string }) {
       const agentId = name.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+      if (transcript.deleted.has(agentId)) transcript.change(['claim', agentId])
       if (Object.hasOwn(entries(), agentId)) throw rejection('INVALID_REQUEST', `agent "${agentId}" already exists`)
       putAgent(agentId, { name, ...(workspace === undefined ? {} : { workspace }), ...(model === undefined ? {} : { model }) })
       return { ok: true, agentId, name, workspace: workspace ?? '' }

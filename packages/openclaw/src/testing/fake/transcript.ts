@@ -47,11 +47,14 @@ export type Change =
   | readonly ['unpend', string, string]
   | readonly ['meta', string, SessionMeta]
   | readonly ['wipe', string]
+  | readonly ['claim', string]
   | readonly ['config', Json]
 
 export interface Transcript {
   readonly sessions: ReadonlyMap<string, Session>
   readonly config: Json | null
+  /** Agents that were deleted and not claimed since; an entry that comes back by a patch stays among them. */
+  readonly deleted: ReadonlySet<string>
   /** The session, made when it is new. */
   session(key: string): Session
   /** Applies a change and makes it durable. */
@@ -61,6 +64,7 @@ export interface Transcript {
 /** With a file, changes survive the process: written at once, in the order made. */
 export function openTranscript(file?: string): Transcript {
   const sessions = new Map<string, Session>()
+  const deleted = new Set<string>()
   let config: Json | null = null
 
   const session = (key: string): Session => {
@@ -90,7 +94,11 @@ export function openTranscript(file?: string): Transcript {
         session(change[1]).meta = change[2]
         break
       case 'wipe':
+        deleted.add(change[1])
         for (const key of sessions.keys()) if (key.startsWith(`agent:${change[1]}:`)) sessions.delete(key)
+        break
+      case 'claim':
+        deleted.delete(change[1])
         break
       case 'config':
         config = change[1]
@@ -102,6 +110,7 @@ export function openTranscript(file?: string): Transcript {
   }
   return {
     sessions,
+    deleted,
     get config() {
       return config
     },
