@@ -75,7 +75,7 @@ const program = new Command('mc')
   .description('Mission Control on one machine: embedded backend, OpenClaw gateway and runtime.')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
-  .addHelpText('after', '\n  test [--fast]                 every check of this repository\n\nStart with: ./mc demo')
+  .addHelpText('after', '\n  test [--fast | --full]        every check of this repository\n\nStart with: ./mc demo')
 
 program
   .command('demo')

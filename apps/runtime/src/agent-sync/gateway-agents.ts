@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { writeFileAtomically } from '@mission-control/openclaw/atomic-file'
 import type { Client } from '@mission-control/openclaw/client'
 import { serverName } from '@mission-control/openclaw/config/agents'
+import { parseJsonOrNull } from '@mission-control/shared/json'
 import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
 import { getConfig, patchConfig, putAgents, removeAgent } from '@mission-control/openclaw/config/live'
 import { writeWorkspace } from '@mission-control/openclaw/workspace/files'
@@ -101,7 +102,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
         if (error.code === 'ENOENT') return '[]'
         throw error
       })
-      const parsed = Applied.safeParse(parseJson(text))
+      const parsed = Applied.safeParse(parseJsonOrNull(text))
       // A damaged file costs one full write of all workspaces, nothing else.
       const applied = parsed.success ? parsed.data : []
       ours = new Set([...ours, ...applied.map(({ slug }) => slug)])
@@ -111,13 +112,5 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
       ours = new Set([...ours, ...applied.map(({ slug }) => slug)])
       await writeFileAtomically(appliedFile, `${JSON.stringify(applied)}\n`, 0o600)
     },
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
   }
 }

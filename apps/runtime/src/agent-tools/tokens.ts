@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { chmod, readFile } from 'node:fs/promises'
 import { writeFileAtomically } from '@mission-control/openclaw/atomic-file'
 import type { Random } from '@mission-control/shared/clock'
+import { parseJsonOrNull } from '@mission-control/shared/json'
 import { z } from 'zod'
 
 const TOKEN_BYTES = 32
@@ -65,18 +66,10 @@ async function read(file: string): Promise<ReadonlyMap<string, string>> {
     const text = await readFile(file, 'utf8')
     // A backup may have restored it readable for all.
     await chmod(file, OWNER_ONLY)
-    const parsed = Stored.safeParse(parseJson(text))
+    const parsed = Stored.safeParse(parseJsonOrNull(text))
     return new Map(parsed.success ? Object.entries(parsed.data) : [])
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
     throw error
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
   }
 }

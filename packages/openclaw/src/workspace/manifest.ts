@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { lstat, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseJsonOrNull } from '@mission-control/shared/json'
 import { z } from 'zod'
 import { writeFileIfChanged } from '../atomic-file.ts'
 
@@ -19,7 +20,7 @@ const LARGEST_BYTES = 1_000_000
 /** A manifest that is missing or damaged says that nothing is ours: then every file that differs is kept. */
 export async function readManifest(dir: string): Promise<Manifest> {
   const text = await readRegular(join(dir, MANIFEST))
-  const parsed = Manifest.safeParse(text === null ? null : parseJson(text))
+  const parsed = Manifest.safeParse(text === null ? null : parseJsonOrNull(text))
   return parsed.success ? parsed.data : { owner: null, files: {} }
 }
 
@@ -40,12 +41,4 @@ export async function lstatOrNull(file: string): Promise<Awaited<ReturnType<type
     if (error.code === 'ENOENT') return null
     throw error
   })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
