@@ -286,19 +286,6 @@ export function contract({ name, start, turnMs }: ContractOptions): void {
       await removeAgent(subject.client, 'leaver', soon())
     })
 
-    it('an agent that was removed and added again answers, in a session without a past', async () => {
-      const agent = { slug: 'returner', name: 'Returner', workspace: `${subject.workspaceRoot}/returner` }
-      const sessionKey = session('returner')
-      await putAgents(subject.client, [agent], soon())
-      await turn({ sessionKey, message: '[[say:first life]]' })
-      await removeAgent(subject.client, 'returner', soon())
-      await putAgents(subject.client, [agent], soon())
-      // The gateway itself refuses it until it is claimed: what the turn does about that is needed.
-      const params = { sessionKey, message: 'x', idempotencyKey: randomUUID(), deliver: false }
-      expect(await failure(subject.client.request('agent', params, { signal: soon() }))).toMatchObject({ code: 'UNKNOWN_AGENT' })
-      expect(await turn({ sessionKey, message: '[[say:second life]]' })).toMatchObject({ text: 'second life' })
-    })
-
     it('a wrong token surfaces at once', async () => {
       await using client = createClient({ clock }, { url: subject.url, token: 'wrong' })
       expect(await failure(client.connected(soon()))).toMatchObject({ code: 'GATEWAY_AUTH', class: 'configuration' })
