@@ -1,6 +1,5 @@
 /** The `Gateway` a turn talks to, over a real connection. Translates between the wire and the few fields a decision needs. */
 import type { Client } from './client.ts'
-import { claimAgent, isUnclaimed } from './config/live.ts'
 import { GatewayError } from './errors.ts'
 import type { AbortAnswer, Gateway, HistorySnapshot, SendAnswer, SendRequest, WaitAnswer } from './gateway.ts'
 import { holdsRowsOf, prepend, readPage, snapshotOf } from './history.ts'
@@ -42,13 +41,7 @@ interface RunEnd {
 export function createGateway(client: Client): Gateway {
   return {
     async send(request, signal): Promise<SendAnswer> {
-      const ask = () => client.request<AgentAnswer>('agent', agentParams(request), { signal })
-      const { payload, bootId } = await ask().catch(async (error: unknown) => {
-        if (!isUnclaimed(error)) throw error
-        // Refused before it was a run: asking again is the first time.
-        await claimAgent(client, agentOf(request.sessionKey), signal)
-        return ask()
-      })
+      const { payload, bootId } = await client.request<AgentAnswer>('agent', agentParams(request), { signal })
       if (payload.status === 'accepted' || payload.status === 'in_flight') return { status: payload.status, bootId }
       // A key whose run was ended earlier in the same gateway life is answered with that end.
       return { status: 'ended', bootId }
@@ -101,9 +94,6 @@ export function createGateway(client: Client): Gateway {
     onBoot: (listener) => client.onBoot(listener),
   }
 }
-
-/** `agent:<slug>:...` */
-const agentOf = (sessionKey: string): string => sessionKey.split(':')[1] ?? ''
 
 /** The gateway's limit has whole seconds; a turn limit is rounded up so that ours always comes first. */
 function agentParams(request: SendRequest): object {

@@ -7,7 +7,7 @@ import { systemClock } from '@mission-control/host/clock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../src/client.ts'
 import { createClient } from '../src/client.ts'
-import { getConfig, listAgents, patchConfig, putAgents, removeAgent } from '../src/config/live.ts'
+import { getConfig, listAgents, patchConfig, putAgents, recreateAgent, removeAgent } from '../src/config/live.ts'
 import type { GatewayError } from '../src/errors.ts'
 import type { Gateway, HistorySnapshot } from '../src/gateway.ts'
 import { createGateway } from '../src/official-gateway.ts'
@@ -284,6 +284,17 @@ export function contract({ name, start, turnMs }: ContractOptions): void {
       await removeAgent(subject.client, 'leaver', soon())
       expect(await failure(turn({ sessionKey: session('leaver'), message: 'hello' }))).toMatchObject({ ended: true })
       await removeAgent(subject.client, 'leaver', soon())
+    })
+
+    it('an agent that was removed and made again answers, in a session without a past', async () => {
+      const agent = { slug: 'returner', name: 'Returner', workspace: `${subject.workspaceRoot}/returner` }
+      const sessionKey = session('returner')
+      await putAgents(subject.client, [agent], soon())
+      await turn({ sessionKey, message: '[[say:first life]]' })
+      await removeAgent(subject.client, 'returner', soon())
+      await recreateAgent(subject.client, 'returner', `${subject.workspaceRoot}/scratch`, soon())
+      await putAgents(subject.client, [agent], soon())
+      expect(await turn({ sessionKey, message: '[[say:second life]]' })).toMatchObject({ text: 'second life' })
     })
 
     it('a wrong token surfaces at once', async () => {

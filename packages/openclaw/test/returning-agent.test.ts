@@ -1,11 +1,11 @@
 /**
- * An agent that was deleted and came back by a patch. Seen on OpenClaw 2026.9.6: its turns are refused as if the gateway were away until
- * `agents.create` has been asked for it. The fake does the same.
+ * An agent that was deleted and comes back. Seen on OpenClaw 2026.9.6: a patch that brings its entry back ends in a request for a restart,
+ * and its turns are refused as if the gateway were away, until `agents.create` was asked for it. The fake does the same.
  */
 import { systemClock } from '@mission-control/host/clock'
 import { expect, it } from 'vitest'
 import { createClient } from '../src/client.ts'
-import { putAgents, removeAgent } from '../src/config/live.ts'
+import { putAgents, recreateAgent, removeAgent } from '../src/config/live.ts'
 import { createGateway } from '../src/official-gateway.ts'
 import { startFakeGateway } from '../src/testing/fake-gateway.ts'
 import { runTurn } from '../src/turn/run.ts'
@@ -28,12 +28,11 @@ it('takes turns again, and its refusal is no outage of the gateway', async () =>
     expect(await turn('d1.1', '[[say:first life]]')).toMatchObject({ text: 'first life' })
     await removeAgent(client, 'returner', soon())
     await expect(turn('d2.1', 'gone')).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', ended: true })
+    // A patch alone does it no good.
+    await expect(putAgents(client, [agent], soon())).rejects.toThrow(/recovery restart/)
+    await expect(turn('d3.1', 'refused')).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', ended: true })
+    await recreateAgent(client, 'returner', '/nowhere/scratch', soon())
     await putAgents(client, [agent], soon())
-    const params = { sessionKey, message: 'x', idempotencyKey: 'd3.1', deliver: false }
-    await expect(client.request('agent', params, { signal: soon() })).rejects.toMatchObject({
-      code: 'UNKNOWN_AGENT',
-      ended: true,
-    })
     expect(await turn('d4.1', '[[say:second life]]')).toMatchObject({ text: 'second life' })
   } finally {
     await fake.stop()

@@ -1,5 +1,5 @@
 /** The AgentHost over packages/openclaw: configuration by patch, workspaces on disk, what was applied in one file beside them. */
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomically } from '@mission-control/openclaw/atomic-file'
@@ -7,7 +7,7 @@ import type { Client } from '@mission-control/openclaw/client'
 import { serverName } from '@mission-control/openclaw/config/agents'
 import { parseJsonOrNull } from '@mission-control/shared/json'
 import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
-import { getConfig, patchConfig, putAgents, removeAgent } from '@mission-control/openclaw/config/live'
+import { getConfig, patchConfig, putAgents, recreateAgent, removeAgent } from '@mission-control/openclaw/config/live'
 import { writeWorkspace } from '@mission-control/openclaw/workspace/files'
 import type { ToolsDirectory } from '../agent-tools/agent-tools.ts'
 import { moveWorkspaces } from '@mission-control/openclaw/workspace/move'
@@ -47,6 +47,14 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
   const folder = (slug: string) => path.join(workspaceRoot, slug)
   /** Everything we ever put there; agents of an external gateway that are not in it are not ours to remove. */
   let ours = new Set<string>()
+  /** Slugs of all agents that we ever put there, also those removed since: the gateway remembers a deletion for good. */
+  const everFile = path.join(dataDir, 'agent-slugs.json')
+  const readEver = async () => {
+    const parsed = z.array(z.string()).safeParse(parseJsonOrNull(await readOr(everFile, '[]')))
+    return new Set(parsed.success ? parsed.data : [])
+  }
+  /** Slugs of the gateway's agents, as of the last `list`. */
+  let there = new Set<string>()
   /** Agents whose entry names a model, as of the last `list`. */
   let withModel = new Set<string>()
   const connected = (): Client => {
@@ -70,6 +78,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
         workspace: workspace ?? null,
         toolsUrl: servers[serverName(slug)]?.url ?? null,
       }))
+      there = new Set(hosted.map(({ slug }) => slug))
       withModel = new Set(hosted.filter(({ model }) => model !== null).map(({ slug }) => slug))
       return hosted
     },
@@ -79,14 +88,26 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
         const optional = { ...(model === null ? {} : { model }), ...(server === null ? {} : { tools: server }) }
         return { slug, name, workspace: folder(slug), ...optional }
       })
+      const ever = await readEver()
+      const scratch = path.join(dataDir, 'returning')
+      const returning = agents.filter(({ slug }) => ever.has(slug) && !there.has(slug))
+      for (const { slug } of returning) await recreateAgent(connected(), slug, path.join(scratch, slug), signal)
+      // On record before they are there: a slug that is on it for nothing costs one call, one that is missing costs the gateway.
+      const known = new Set([...ever, ...agents.map(({ slug }) => slug)])
+      if (known.size > ever.size) await writeFileAtomically(everFile, `${JSON.stringify([...known])}\n`, 0o600)
       await putAgents(connected(), entries, signal)
+      for (const { slug } of agents) there.add(slug)
+      if (returning.length > 0) await rm(scratch, { recursive: true, force: true })
       // A patch merges: a model that was taken back must be removed by name.
       const unset = agents.filter(({ slug, model }) => model === null && withModel.has(slug))
       if (unset.length === 0) return
       const without = Object.fromEntries(unset.map(({ slug }) => [slug, { model: null }]))
       await patchConfig(connected(), { agents: { entries: without } }, signal)
     },
-    remove: (slug, signal) => removeAgent(connected(), slug, signal),
+    async remove(slug, signal) {
+      await removeAgent(connected(), slug, signal)
+      there.delete(slug)
+    },
     workspaceOf: folder,
     toolsUrlOf: (agentId) => tools.entryOf(agentId)?.url ?? null,
     keepTools: (agentIds) => tools.keep(agentIds),
@@ -98,10 +119,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
     moveWorkspaces: (renamed) =>
       moveWorkspaces(renamed.map(({ agentId, from, to }) => ({ owner: agentId, from: folder(from), to: folder(to) }))),
     async readApplied(): Promise<AppliedAgent[]> {
-      const text = await readFile(appliedFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return '[]'
-        throw error
-      })
+      const text = await readOr(appliedFile, '[]')
       const parsed = Applied.safeParse(parseJsonOrNull(text))
       // A damaged file costs one full write of all workspaces, nothing else.
       const applied = parsed.success ? parsed.data : []
@@ -114,3 +132,9 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
     },
   }
 }
+
+const readOr = (file: string, otherwise: string): Promise<string> =>
+  readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return otherwise
+    throw error
+  })

@@ -54,32 +54,18 @@ export async function removeAgent(client: Client, slug: string, signal: AbortSig
   if (hasServer(config.config, slug)) await patchConfig(client, { mcp: { servers: { [serverName(slug)]: null } } }, signal)
 }
 
-/** Whether a turn was refused because its agent had been deleted once, and has an entry again that a patch made. */
-export const isUnclaimed = (error: unknown): boolean =>
-  isGatewayError(error) && error.code === 'UNKNOWN_AGENT' && /while agent \S+ is deleted/.test(error.message)
-
 /**
- * OpenClaw 2026.9.6 marks an agent that was deleted, and refuses its turns even when a patch has brought its entry back. `agents.create`
- * takes the mark away before it answers that the agent exists already.
- * @throws UNKNOWN_AGENT if there is no entry, or the mark stays
+ * Makes an entry for an agent that was deleted once; `putAgents` completes it. OpenClaw 2026.9.6 keeps a mark of each deletion that only
+ * `agents.create` takes away: an entry that a patch brings back is refused its turns, and the gateway then asks to be restarted.
+ * @param scratch a folder for files that `agents.create` writes; the caller's to remove
  */
-export async function claimAgent(client: Client, slug: string, signal: AbortSignal): Promise<void> {
-  const agents = await listAgents(client, signal)
-  if (!agents.some((agent) => agent.slug === slug)) {
-    throw new GatewayError('UNKNOWN_AGENT', `the gateway has no agent "${slug}"`, { ended: true })
-  }
+export async function recreateAgent(client: Client, slug: string, scratch: string, signal: AbortSignal): Promise<void> {
   try {
-    await client.request('agents.create', { name: slug }, { signal })
+    await client.request('agents.create', { name: slug, workspace: scratch }, { signal, timeoutMs: PATCH_TIMEOUT_MS })
   } catch (error) {
-    if (!isGatewayError(error)) throw error
-    if (/already exists/.test(error.message)) return
-    throw new GatewayError('UNKNOWN_AGENT', `the agent "${slug}" is still being deleted: ${error.message}`, {
-      ended: true,
-      cause: error,
-    })
+    // It says so after it has taken the mark away.
+    if (!isGatewayError(error) || !/already exists/.test(error.message)) throw error
   }
-  // It went away in between, and now there is one without its workspace: the next sync writes its entry.
-  throw new GatewayError('UNKNOWN_AGENT', `the agent "${slug}" was removed at this moment`, { ended: true })
 }
 
 /** Merges `patch` into the configuration (null removes a key). Throws CONFIG_CONFLICT when others keep writing. */

@@ -108,6 +108,12 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
         )
       }
       writeConfig(next)
+      if (Object.keys(after).some((id) => !Object.hasOwn(before, id) && transcript.deleted.has(id))) {
+        throw rejection(
+          'UNAVAILABLE',
+          'config.patch persisted and updated the active Gateway, but a recovery restart is required; wait for the Gateway to restart, then run config.get to confirm the active revision',
+        )
+      }
       return { ok: true, hash: hashOf(next) }
     },
     'agents.list'() {
