@@ -3,7 +3,7 @@
  * and never the machine. The same with real parts and real time: test/proof.
  */
 import { describe, expect, it } from 'vitest'
-import { median } from '@mission-control/devtools/numbers'
+import { median } from '@mission-control/host/numbers'
 import { GatewayError } from '@mission-control/openclaw/errors'
 import { BrainError } from '../src/brain/errors.ts'
 import type { Harness } from './doubles/harness.ts'

@@ -11,11 +11,11 @@ const imports = readImports(root)
 const ARROWS: Record<string, { source: string[]; tests: string[] }> = {
   'packages/shared': { source: [], tests: [] },
   'packages/host': { source: ['shared'], tests: [] },
-  'packages/embedded': { source: ['shared', 'host'], tests: ['devtools'] },
+  'packages/embedded': { source: ['shared', 'host'], tests: [] },
   'packages/backend': { source: ['shared', 'embedded'], tests: ['host'] },
   'packages/openclaw': { source: ['shared', 'host'], tests: [] },
   'packages/devtools': { source: ['shared', 'host', 'embedded', 'openclaw'], tests: [] },
-  'apps/runtime': { source: ['shared', 'host', 'backend', 'openclaw'], tests: ['embedded', 'devtools'] },
+  'apps/runtime': { source: ['shared', 'host', 'backend', 'openclaw'], tests: ['embedded'] },
   'apps/local': { source: ['shared', 'host', 'backend', 'embedded', 'openclaw'], tests: [] },
 }
 

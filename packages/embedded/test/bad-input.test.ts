@@ -8,7 +8,7 @@ import { WebSocket } from 'ws'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { residentMiB } from '@mission-control/devtools/numbers'
+import { residentMiB } from '@mission-control/host/numbers'
 import { startServer, type ServerProcess } from './fixtures/server.ts'
 import { hello } from './fixtures/raw-socket.ts'
 

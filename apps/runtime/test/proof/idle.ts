@@ -3,7 +3,7 @@
  * The built runtime with agents that have no work, in real time: what it asks of the backend and of the gateway, and the processor time
  * that costs. Exits 1 when a bound is missed.
  */
-import { createVerdict, loadOfMachine, option, processorMs, residentMiB } from '@mission-control/devtools/numbers'
+import { createVerdict, loadOfMachine, option, processorMs, residentMiB } from '@mission-control/host/numbers'
 import { startCountingProxy } from '../stack/counting-proxy.ts'
 import { buildFunctions, createWorld } from '../stack/world.ts'
 import { createAgents, startBuilt } from './scene.ts'

@@ -4,7 +4,7 @@
  * another never answers. Rounds with and without that trouble take turns in one process, so that a busy moment of the machine hits
  * both. Measured is commit to acceptance, without the turn itself (`--turn` ms), which would only hide a wait. Exits 1 when a bound is missed.
  */
-import { createVerdict, loadOfMachine, median, option, percentile } from '@mission-control/devtools/numbers'
+import { createVerdict, loadOfMachine, median, option, percentile } from '@mission-control/host/numbers'
 import { buildFunctions, createWorld } from '../stack/world.ts'
 import { createAgents, slugOf, startBuilt } from './scene.ts'
 

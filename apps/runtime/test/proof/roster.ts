@@ -6,7 +6,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { api } from '@mission-control/backend/convex/_generated/api'
-import { createVerdict, loadOfMachine, option, processorMs, residentMiB } from '@mission-control/devtools/numbers'
+import { createVerdict, loadOfMachine, option, processorMs, residentMiB } from '@mission-control/host/numbers'
 import type { Functions } from '@mission-control/embedded'
 import { startCountingProxy } from '../stack/counting-proxy.ts'
 import { buildFunctions, createWorld } from '../stack/world.ts'

@@ -6,7 +6,7 @@
  */
 import { api } from '@mission-control/backend/convex/_generated/api'
 import { systemClock } from '@mission-control/host/clock'
-import { createVerdict, loadOfMachine, option, percentile, processorMs } from '@mission-control/devtools/numbers'
+import { createVerdict, loadOfMachine, option, percentile, processorMs } from '@mission-control/host/numbers'
 import { buildFunctions, createWorld } from '../stack/world.ts'
 import { createAgents, slugOf, startBuilt } from './scene.ts'
 

@@ -5,7 +5,7 @@
  */
 import { createDifferential, type Program } from '../fixtures/differential.ts'
 import { searchDifference } from '../fixtures/search-difference.ts'
-import { option } from '@mission-control/devtools/numbers'
+import { option } from '@mission-control/host/numbers'
 
 const RUNS = option('runs', 10_000)
 const SEED = option('seed', Math.floor(Math.random() * 2 ** 31))

@@ -13,7 +13,7 @@ import { functions } from '../fixtures/functions.ts'
 import { killReconnect, killWriters, type Round } from '../fixtures/kill-loop.ts'
 import type { ServerProcess } from '../fixtures/server.ts'
 import { load } from './load.ts'
-import { createVerdict, median, option, percentile } from '@mission-control/devtools/numbers'
+import { createVerdict, median, option, percentile } from '@mission-control/host/numbers'
 
 const ROUNDS = option('rounds', 50)
 const WRITERS = option('writers', 16)

@@ -16,7 +16,7 @@ import { createEmbeddedConvex } from '../../src/index.ts'
 import { functions } from '../fixtures/functions.ts'
 import { startServer, type ServerProcess } from '../fixtures/server.ts'
 import { load } from './load.ts'
-import { createVerdict, median, option, residentMiB } from '@mission-control/devtools/numbers'
+import { createVerdict, median, option, residentMiB } from '@mission-control/host/numbers'
 
 const SMALL = 1_000
 const LARGE = option('documents', 100_000)

@@ -12,7 +12,7 @@ import { functions } from '../fixtures/functions.ts'
 import { startServer } from '../fixtures/server.ts'
 import { countSyncs } from '../fixtures/syncs.ts'
 import { load } from './load.ts'
-import { createVerdict, median, option, percentile } from '@mission-control/devtools/numbers'
+import { createVerdict, median, option, percentile } from '@mission-control/host/numbers'
 
 const SMALL = 1_000
 const LARGE = option('documents', 100_000)
