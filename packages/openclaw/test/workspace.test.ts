@@ -33,6 +33,13 @@ describe('a workspace', () => {
     expect(await names('writer')).toEqual(['.mission-control.json', 'AGENTS.md', 'SOUL.md', 'memory', 'notes.md'])
   })
 
+  it('knows what it wrote beside a file that could not be written', async () => {
+    const unwritable = 5 as never // what no file takes
+    await expect(writeWorkspace(dir, 'a1', { 'SOUL.md': 'soul', 'AGENTS.md': unwritable })).rejects.toThrow()
+    const next = await writeWorkspace(dir, 'a1', { 'SOUL.md': 'another soul', 'AGENTS.md': 'rules' })
+    expect(next).toEqual({ written: ['SOUL.md', 'AGENTS.md'], kept: [] })
+  })
+
   it('puts a file aside that somebody else wrote or changed, each time', async () => {
     await mkdir(dir)
     await writeFile(join(dir, 'SOUL.md'), 'mine, from before')

@@ -37,23 +37,27 @@ export async function writeWorkspace(
 ): Promise<WrittenWorkspace> {
   const kept = await takeFolder(dir, owner)
   const manifest = await readManifest(dir)
-  const hashes = { ...manifest.files }
-  const written: WorkspaceFile[] = []
   const write = async (name: WorkspaceFile, content: string) => {
     const path = join(dir, name)
     const there = await readRegular(path)
-    if (there !== content) {
-      const isOurs = there !== null && hashOf(there) === manifest.files[name]
-      if (!isOurs && (await lstatOrNull(path)) !== null) kept.push(await putAside(path))
-      await writeFileAtomically(path, content)
-      written.push(name)
-    }
-    hashes[name] = hashOf(content)
+    if (there === content) return { name, content, changed: false, aside: [] }
+    const isOurs = there !== null && hashOf(there) === manifest.files[name]
+    const aside = !isOurs && (await lstatOrNull(path)) !== null ? [await putAside(path)] : []
+    await writeFileAtomically(path, content)
+    return { name, content, changed: true, aside }
   }
-  // Side by side: each waits for the disk.
-  await Promise.all(WORKSPACE_FILES.flatMap((name) => (files[name] === undefined ? [] : [write(name, files[name])])))
-  await writeManifest(dir, { owner, files: hashes })
-  return { written, kept }
+  // Side by side, because each waits for the disk; told in their order, whichever was done first.
+  const writes = WORKSPACE_FILES.flatMap((name) => (files[name] === undefined ? [] : [write(name, files[name])]))
+  const ended = await Promise.allSettled(writes)
+  const done = ended.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  // Also when one failed: what stands there now is ours, and the next pass must not take it for somebody else's.
+  const hashes = Object.fromEntries(done.map(({ name, content }) => [name, hashOf(content)]))
+  await writeManifest(dir, { owner, files: { ...manifest.files, ...hashes } })
+  for (const one of ended) if (one.status === 'rejected') throw one.reason
+  return {
+    written: done.filter(({ changed }) => changed).map(({ name }) => name),
+    kept: [...kept, ...done.flatMap(({ aside }) => aside)],
+  }
 }
 
 async function takeFolder(dir: string, owner: string): Promise<string[]> {
