@@ -16,6 +16,7 @@ const ARROWS: Record<string, { source: string[]; tests: string[] }> = {
   'packages/openclaw': { source: ['shared', 'host'], tests: [] },
   'packages/devtools': { source: ['shared', 'host', 'embedded', 'openclaw'], tests: [] },
   'apps/runtime': { source: ['shared', 'host', 'backend', 'openclaw'], tests: ['embedded'] },
+  'apps/proof': { source: ['shared', 'host', 'backend', 'embedded', 'openclaw', 'runtime'], tests: ['local'] },
   'apps/local': { source: ['shared', 'host', 'backend', 'embedded', 'openclaw'], tests: [] },
 }
 
