@@ -179,11 +179,11 @@ function errorOf(host: GatewayHost | null): string | null {
   if (host === null) return null
   const { state, lastError } = host.status()
   const error = state === 'running' ? host.client.lastError : (lastError ?? host.client.lastError)
-  return error?.message ?? null
+  return error === null ? null : problemOf(error)
 }
 
 function problemOf(error: unknown): string {
-  if (isGatewayError(error)) return `${error.message} ${error.whatToDo}`
+  if (isGatewayError(error)) return `${error.message.replace(/\.$/, '')}. ${error.whatToDo}`
   return error instanceof Error ? error.message : String(error)
 }
 

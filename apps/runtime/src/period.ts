@@ -125,6 +125,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     },
     onUnknownClaim: () => checkIn.within(ORPHAN_LOOK_MS),
     onSuperseded: superseded,
+    onRefusal: (reason) => conditions.set('turns', reason === null ? null : `the gateway is up and takes no turns: ${reason}`),
     onResult: (item, result) => {
       deps.stats.result(item, result)
       if (result.verdict.kind === 'fail' && result.verdict.code === 'UNKNOWN_AGENT') sync.lookAgain()

@@ -167,20 +167,35 @@ describe('delivery', () => {
     await h.stop()
   })
 
-  it('probes a gateway that refuses turns once a minute, and burns no attempt', async () => {
+  it('probes a gateway that refuses turns soon, then ever more rarely, and burns no attempt', async () => {
     const h = createHarness()
     await h.start()
     h.turns.refusal = () => new GatewayError('GATEWAY_BUSY', 'draining', { ended: true })
     const rows = [0, 1, 2].map((i) => h.brain.add(`agent${i}/t`, 'hello'))
-    await h.clock.advance(8 * 60_000)
-    const claims = h.newCalls().filter((name) => name === 'claim').length
-    expect(claims).toBeGreaterThanOrEqual(8)
-    expect(claims).toBeLessThanOrEqual(10)
+    const claims = async (minutes: number) => {
+      await h.clock.advance(minutes * 60_000)
+      return h.newCalls().filter((name) => name === 'claim').length
+    }
+    // All three at once, which counts as one; then after 1, 3, 7, 15 and 31 s, one at a time; then once a minute.
+    expect(await claims(1)).toBe(6)
+    const later = await claims(8)
+    expect(later).toBeGreaterThanOrEqual(8)
+    expect(later).toBeLessThanOrEqual(9)
     expect(rows.map(({ item }) => item.attempts)).toEqual([0, 0, 0])
+    const refused = 'turns: the gateway is up and takes no turns: draining'
+    expect(h.reasons()).toContain(refused)
     h.turns.refusal = null
     h.turns.auto = () => 'ok'
     await h.clock.advance(61_000)
     expect(rows.map(({ replies }) => replies)).toEqual([['ok'], ['ok'], ['ok']])
+    expect(h.reasons()).not.toContain(refused)
+    // The next trouble is met as the first one was.
+    h.turns.refusal = () => new GatewayError('GATEWAY_BUSY', 'busy again', { ended: true })
+    const row = h.brain.add('agent0/t', 'once more')
+    await h.clock.settle()
+    h.turns.refusal = null
+    await h.clock.advance(1_500)
+    expect(row.replies).toEqual(['ok'])
     await h.stop()
   })
 

@@ -37,8 +37,13 @@ function translateRejection(error: GatewayClientRequestError): GatewayError {
     return new GatewayError('GATEWAY_AUTH', message, options)
   if (/PROTOCOL_MISMATCH/.test(detailCode)) return new GatewayError('GATEWAY_PROTOCOL', message, options)
   if (/Pending input ownership ended/.test(error.message)) return new GatewayError('TURN_KEY_SPENT', message, options)
-  // The last one: it was deleted once and came back by a patch (see recreateAgent); it is no outage of the gateway.
-  if (/^Agent "[^"]*" no longer exists|Unknown agent|unavailable while agent \S+ is deleted/i.test(error.message))
+  // The last two are about one agent and no outage of the gateway, though it calls them UNAVAILABLE: its database is being closed
+  // after a deletion, or it was deleted once and came back by a patch (see recreateAgent).
+  if (
+    /^Agent "[^"]*" no longer exists|Unknown agent|agent database resources are closing|unavailable while agent \S+ is deleted/i.test(
+      error.message,
+    )
+  )
     return new GatewayError('UNKNOWN_AGENT', message, options)
   if (/changed since last load/.test(error.message)) return new GatewayError('CONFIG_CONFLICT', message, options)
   if (error.gatewayCode === 'UNAVAILABLE' || error.retryable) return new GatewayError('GATEWAY_BUSY', message, options)

@@ -27,7 +27,9 @@ it('takes turns again, and its refusal is no outage of the gateway', async () =>
     await putAgents(client, [agent], soon())
     expect(await turn('d1.1', '[[say:first life]]')).toMatchObject({ text: 'first life' })
     await removeAgent(client, 'returner', soon())
-    await expect(turn('d2.1', 'gone')).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', ended: true })
+    // Its database is being closed; then it is unknown.
+    await expect(turn('d2.1', 'closing')).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', ended: true })
+    await expect(turn('d2.2', 'gone')).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', ended: true })
     // A patch alone does it no good.
     await expect(putAgents(client, [agent], soon())).rejects.toThrow(/recovery restart/)
     await expect(turn('d3.1', 'refused')).rejects.toMatchObject({ code: 'UNKNOWN_AGENT', ended: true })

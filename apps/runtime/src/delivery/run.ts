@@ -30,6 +30,8 @@ export interface DeliveryDeps extends ItemDeps {
   /** A claim got no answer: the backend may think we hold items we never saw. */
   onUnknownClaim(): void
   onSuperseded(): void
+  /** A gateway that is up refuses turns, and why; `null`: not any more. May be said more than once. */
+  onRefusal(reason: string | null): void
   readonly stats: StatsEvents
   onResult(item: ClaimedItem, result: ItemResult): void
 }
@@ -131,6 +133,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       untold: claim.untold.signal,
       onAccepted(afterMs) {
         breaker.passed()
+        deps.onRefusal(null)
         deps.stats.accepted(item, afterMs)
       },
       onEnded() {
@@ -140,7 +143,10 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     })
       .then((result) => {
         const { verdict } = result
-        if (verdict.kind === 'release' && verdict.gateway === 'refuses') breaker.tripped(verdict.reason, verdict.retryAfterMs)
+        if (verdict.kind === 'release' && verdict.gateway === 'refuses') {
+          breaker.tripped(verdict.reason, verdict.retryAfterMs)
+          deps.onRefusal(breaker.refusal)
+        }
         deps.onResult(item, result)
       })
       .catch((error: unknown) => log.error({ delivery: item.id, error }, 'a delivery ended in a defect; its lease will lapse'))
@@ -219,6 +225,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
     async run(signal, { claims } = { claims: true }) {
       const gatewayIs = ({ up, reason }: { up: boolean; reason: string | null }) => {
         breaker.gateway(up, reason)
+        deps.onRefusal(breaker.refusal)
         sleeper.nudge()
         downSleeper.nudge()
       }

@@ -6,7 +6,7 @@ import type { Log } from '../log.ts'
 import type { Redactor } from '../redact.ts'
 import { createRedactor } from '../redact.ts'
 
-export const CONDITION_NAMES = ['convex', 'token', 'gateway', 'agents', 'health', 'signals'] as const
+export const CONDITION_NAMES = ['convex', 'token', 'gateway', 'turns', 'agents', 'health', 'signals'] as const
 export type ConditionName = (typeof CONDITION_NAMES)[number]
 
 export interface Conditions {

@@ -89,9 +89,10 @@ export function notReady({ loops, conditions, link, stopping }: HealthView): str
     return [role === 'standby' ? 'standby: another runtime is active for this account' : 'waiting for the backend']
   const period = loops?.period() ?? null
   const blocked = period?.delivery.blocked() ?? null
+  const reasons = conditions.reasons()
   return [
-    ...conditions.reasons(),
-    ...(blocked !== null && conditions.get('gateway') === null ? [blocked] : []),
+    ...reasons,
+    ...(blocked !== null && !reasons.some((text) => text.endsWith(blocked)) ? [blocked] : []),
     ...(period !== null && link.state().up && !period.sync.hasSynced() ? ['the agents are being synchronised'] : []),
     ...(period?.checkIn.lastAt() == null ? ['no check-in has been answered yet'] : []),
   ]

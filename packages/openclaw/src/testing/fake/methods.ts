@@ -44,8 +44,13 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
     return { sessionKey, agent }
   }
 
+  /** Deleted a moment ago: the first turn for it still meets a database that is being closed, as on the real one. */
+  const closing = new Set<string>()
+
   const methods: Record<Method, (params: never, gone: AbortSignal) => unknown> = {
     agent(params: AgentParams) {
+      const [, meant = ''] = (params.sessionKey ?? '').toLowerCase().split(':')
+      if (closing.delete(meant)) throw rejection('UNAVAILABLE', `Error: Agent database resources are closing: ${meant}`)
       const { sessionKey, agent } = resolveKey(params.sessionKey ?? 'main', params.agentId)
       if (transcript.deleted.has(agent)) {
         throw rejection('UNAVAILABLE', `Error: OpenClaw agent database is unavailable while agent ${agent} is deleted.`)
@@ -122,6 +127,7 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
     },
     'agents.create'({ name, workspace, model }: { name: string; workspace?: string; model?: string }) {
       const agentId = name.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+      closing.delete(agentId)
       if (transcript.deleted.has(agentId)) transcript.change(['claim', agentId])
       if (Object.hasOwn(entries(), agentId)) throw rejection('INVALID_REQUEST', `agent "${agentId}" already exists`)
       putAgent(agentId, { name, ...(workspace === undefined ? {} : { workspace }), ...(model === undefined ? {} : { model }) })
@@ -136,6 +142,7 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
     'agents.delete'({ agentId }: { agentId: string }) {
       if (!Object.hasOwn(entries(), agentId)) throw rejection('INVALID_REQUEST', `agent "${agentId}" not found`)
       for (const key of transcript.sessions.keys()) if (key.startsWith(`agent:${agentId}:`)) runs.abort(key)
+      closing.add(agentId)
       const { [agentId]: _gone, ...rest } = entries()
       writeConfig({ ...config(), agents: { ...(config().agents as Json), entries: rest } })
       transcript.change(['wipe', agentId])
