@@ -607,6 +607,35 @@ describe('agents', () => {
     await h.stop()
   })
 
+  it('puts back an agent that was taken out of the gateway, and sends the same turn once more', async () => {
+    const h = createHarness()
+    await h.start()
+    h.turns.auto = () => 'here again'
+    h.turns.refusal = () =>
+      h.host.hosted.has('ada') ? null : new GatewayError('UNKNOWN_AGENT', 'Agent "ada" no longer exists', { ended: true })
+    h.host.hosted.delete('ada')
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    expect(row.replies).toEqual(['here again'])
+    expect(row.item).toMatchObject({ state: 'delivered', attempts: 1, turn: 1 })
+    await h.stop()
+  })
+
+  it('looks once for an agent that stays unknown; then the delivery waits, and costs no attempt', async () => {
+    const h = createHarness()
+    await h.start()
+    let refusals = 0
+    h.turns.refusal = () => {
+      refusals += 1
+      return new GatewayError('UNKNOWN_AGENT', 'Agent "ada" no longer exists', { ended: true })
+    }
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    expect(refusals).toBe(2)
+    expect(row.item).toMatchObject({ state: 'ready', attempts: 0 })
+    await h.stop()
+  })
+
   it('syncs when the gateway comes up', async () => {
     const h = createHarness()
     h.turns.setState({ up: false, reason: 'starting' })

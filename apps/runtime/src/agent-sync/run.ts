@@ -57,9 +57,9 @@ export interface AgentSync {
   lookAgain(): void
   /**
    * Resolves at once for an agent that is in the gateway; else after one more look, whatever it finds. Somebody may mention an agent
-   * in the second it was created.
+   * in the second it was created. `unknown`: the gateway denies that it has the agent, whatever the last pass saw.
    */
-  ensure(slug: string, signal: AbortSignal): Promise<void>
+  ensure(slug: string, signal: AbortSignal, unknown?: boolean): Promise<void>
   /** Whether a pass has reached the gateway yet. */
   hasSynced(): boolean
   status(): AgentSyncStatus
@@ -178,7 +178,8 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
       dirty = true
       sleeper.nudge()
     },
-    async ensure(slug, signal) {
+    async ensure(slug, signal, unknown = false) {
+      if (unknown && hosted?.has(slug) === true) hosted = new Set([...hosted].filter((one) => one !== slug))
       // A pass that runs already may have read the roster before the agent was there: only one that begins after this call counts.
       const begun = passes + 1
       // An agent that waits for a turn is not given up on: its own turn would only be told that nobody knows it.

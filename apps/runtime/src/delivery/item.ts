@@ -27,8 +27,8 @@ export interface ItemDeps {
   readonly log: Log
   readonly redactor: Pick<Redactor, 'redact'>
   readonly turnTimeoutMs: number
-  /** Resolves when the gateway knows the agent, or cannot be made to. */
-  readonly ensureAgent: (slug: string, signal: AbortSignal) => Promise<void>
+  /** Resolves when the gateway knows the agent, or cannot be made to. `unknown`: the gateway has just said that it does not. */
+  readonly ensureAgent: (slug: string, signal: AbortSignal, unknown?: boolean) => Promise<void>
 }
 
 export interface ItemResult {
@@ -142,35 +142,37 @@ const turnOf = (item: ClaimedItem) => ({
   message: turnPrompt(item),
 })
 
-async function runTurn(
-  item: ClaimedItem,
-  { turns, turnTimeoutMs, ensureAgent }: ItemDeps,
-  interrupt: AbortSignal,
-  marks: Marks,
-): Promise<Verdict> {
-  await ensureAgent(item.agent.slug, interrupt)
-  if (interrupt.aborted) {
-    // Interrupted before anything was sent by this attempt; an earlier one may have.
-    const error = new GatewayError('TURN_ABORTED', 'nothing was sent', { ended: !item.reconcile })
-    return verdictOfError(error, interruptedBy(interrupt), turns.state().up)
-  }
+async function runTurn(item: ClaimedItem, deps: ItemDeps, interrupt: AbortSignal, marks: Marks): Promise<Verdict> {
+  const { slug } = item.agent
+  await deps.ensureAgent(slug, interrupt)
   try {
-    const reply = await turns.run(
-      {
-        ...turnOf(item),
-        reconcile: item.reconcile,
-        timeoutMs: Math.max(1_000, Math.min(turnTimeoutMs, item.deadlineInMs - DEADLINE_MARGIN_MS)),
-        onSent: () => marks.sent(),
-        onAccepted: () => marks.accepted(),
-        onSpent: (usage) => marks.spent(usage),
-      },
-      interrupt,
-    )
+    const reply = await attempt(item, deps, interrupt, marks).catch(async (error: unknown) => {
+      if (!isGatewayError(error) || error.code !== 'UNKNOWN_AGENT' || !error.ended || interrupt.aborted) throw error
+      // Somebody took the agent out of the gateway. Nothing has run: it is put back, and the same turn is sent once more.
+      await deps.ensureAgent(slug, interrupt, true)
+      return attempt(item, deps, interrupt, marks)
+    })
     marks.replied(reply.usage)
     return verdictOfReply(reply, interruptedBy(interrupt))
   } catch (error) {
-    return verdictOfError(error, interruptedBy(interrupt), turns.state().up)
+    return verdictOfError(error, interruptedBy(interrupt), deps.turns.state().up)
   }
+}
+
+async function attempt(item: ClaimedItem, { turns, turnTimeoutMs }: ItemDeps, interrupt: AbortSignal, marks: Marks) {
+  // Interrupted before anything was sent by this attempt; an earlier one may have.
+  if (interrupt.aborted) throw new GatewayError('TURN_ABORTED', 'nothing was sent', { ended: !item.reconcile })
+  return turns.run(
+    {
+      ...turnOf(item),
+      reconcile: item.reconcile,
+      timeoutMs: Math.max(1_000, Math.min(turnTimeoutMs, item.deadlineInMs - DEADLINE_MARGIN_MS)),
+      onSent: () => marks.sent(),
+      onAccepted: () => marks.accepted(),
+      onSpent: (usage) => marks.spent(usage),
+    },
+    interrupt,
+  )
 }
 
 const interruptedBy = (signal: AbortSignal) => (signal.reason instanceof Interrupt ? signal.reason.why : null)

@@ -28,7 +28,7 @@ export interface ScriptedTurns extends Turns {
   /** Answers by itself when set. */
   auto: ((request: TurnRequest) => string) | null
   /** Thrown before the gateway takes a turn, while set. */
-  refusal: (() => Error) | null
+  refusal: (() => Error | null) | null
 }
 
 export function createScriptedTurns(): ScriptedTurns {
@@ -84,7 +84,8 @@ export function createScriptedTurns(): ScriptedTurns {
       let turn = running.get(turnKey)
       if (turn === undefined) {
         request.onSent()
-        if (turns.refusal) throw turns.refusal()
+        const refused = turns.refusal?.() ?? null
+        if (refused) throw refused
         sent.push(turnKey)
         await Promise.resolve()
         turn = begin(request)
