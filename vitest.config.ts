@@ -5,9 +5,9 @@ import { defineConfig } from 'vitest/config'
 const PATIENT = { testTimeout: 90_000, hookTimeout: 90_000 }
 
 /**
- * `unit` and `backend` run everything that needs no OpenClaw; `e2e` (files named *.e2e.test.ts) starts real processes and the real gateway
- * and runs one file at a time, because a gateway start alone keeps both cores busy. `full` (*.full.test.ts) is what takes minutes,
- * for `./mc test --full`.
+ * `unit` and `backend` run everything that needs no OpenClaw; `e2e` (files named *.e2e.test.ts) starts real processes and the real gateway,
+ * whose start keeps one core busy for ten seconds and more. `full` (*.full.test.ts) is what takes minutes, one file at a time, for
+ * `./mc test --full`.
  */
 export default defineConfig({
   test: {
@@ -35,7 +35,6 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['{apps,packages}/*/test/**/*.e2e.test.ts'],
-          fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 300_000,
         },

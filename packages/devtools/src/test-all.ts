@@ -1,12 +1,12 @@
 /**
- * `./mc test`: every check of this repository, one after the other, and one line with the sum at the end.
+ * `./mc test`: every check of this repository, and one line with the sum at the end.
  *
- *   format · lint · types · build · shell scripts · unit and integration tests · end-to-end tests with the real OpenClaw gateway
+ *   lint · types · format · build · shell scripts · unit and integration tests · end-to-end tests with the real OpenClaw gateway
  *
  * `--fast` leaves out the end-to-end tests and says so; `--full` adds what takes minutes. A check that needs a tool this machine lacks
  * is skipped with one line. Tests that passed only when they were tried again are named before the sum.
  */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -32,18 +32,42 @@ if (flags.help) {
 const bin = (name: string) => path.join(root, 'node_modules/.bin', name)
 const yarn = path.join(root, '.yarn/releases', 'yarn-4.18.1.cjs')
 
-function run(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): boolean {
-  const done = spawnSync(command, args, { cwd: root, stdio: 'inherit', env: { ...process.env, ...env } })
-  return done.status === 0
+interface Ran {
+  readonly ok: boolean
+  /** What it printed, unless that went to the terminal. */
+  readonly output: string
+}
+
+function run(command: string, args: readonly string[], { env = {}, quiet = false }: RunOptions = {}): Promise<Ran> {
+  return new Promise((resolve) => {
+    const stdio = quiet ? 'pipe' : 'inherit'
+    const child = spawn(command, args, { cwd: root, stdio: ['ignore', stdio, stdio], env: { ...process.env, ...env } })
+    const said: Buffer[] = []
+    child.stdout?.on('data', (chunk: Buffer) => said.push(chunk))
+    child.stderr?.on('data', (chunk: Buffer) => said.push(chunk))
+    child.on('error', (error) => resolve({ ok: false, output: error.message }))
+    child.on('close', (code) => resolve({ ok: code === 0, output: Buffer.concat(said).toString() }))
+  })
+}
+interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv
+  readonly quiet?: boolean
 }
 
 function installed(tool: string): boolean {
   return spawnSync(tool, ['--version'], { stdio: 'ignore' }).error === undefined
 }
 
-function check(name: string, body: () => boolean): Tally {
+/** Runs the commands one after the other until one fails; says what they printed when they are done, for others run beside them. */
+async function check(name: string, ...commands: readonly (readonly [string, ...string[]])[]): Promise<Tally> {
   const started = systemClock.monotonic()
-  const ok = body()
+  let ok = true
+  for (const [command, ...args] of commands) {
+    if (!ok) break
+    const ran = await run(command, args, { quiet: true })
+    process.stdout.write(ran.output)
+    ok = ran.ok
+  }
   console.log(`${ok ? 'ok' : 'FAILED'}: ${name} (${((systemClock.monotonic() - started) / 1000).toFixed(1)} s)`)
   return ok ? { ...EMPTY, passed: 1 } : { ...EMPTY, failed: 1 }
 }
@@ -55,14 +79,14 @@ function skip(name: string, why: string): Tally {
 
 const flaky: string[] = []
 
-function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}): Tally {
+async function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Tally> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'mission-control-test-'))
   const report = path.join(folder, 'report.json')
   const flakyFile = path.join(folder, 'flaky')
   writeFileSync(flakyFile, '')
   const reporters = ['default', 'json', path.join(import.meta.dirname, 'flaky-reporter.ts')]
   try {
-    const ok = run(
+    const { ok } = await run(
       bin('vitest'),
       [
         'run',
@@ -70,7 +94,7 @@ function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}): Tally
         ...reporters.map((name) => `--reporter=${name}`),
         `--outputFile.json=${report}`,
       ],
-      { ...env, [FLAKY_FILE_VARIABLE]: flakyFile },
+      { env: { ...env, [FLAKY_FILE_VARIABLE]: flakyFile } },
     )
     flaky.push(...readFileSync(flakyFile, 'utf8').split('\n').filter(Boolean))
     return readVitestReport(readFileSync(report, 'utf8'), ok)
@@ -79,23 +103,32 @@ function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}): Tally
   }
 }
 
-const tallies = [
-  check('format', () => run(bin('prettier'), ['--check', '--log-level', 'warn', '.'])),
-  check('lint', () => run(bin('eslint'), ['--cache', '--cache-location', 'node_modules/.cache/eslint', '.'])),
-  check('types', () => run(process.execPath, [yarn, 'turbo', 'run', 'typecheck', '--output-logs=errors-only'])),
-  check('build', () => run(process.execPath, [yarn, 'turbo', 'run', 'build', '--output-logs=errors-only'])),
+const turboBuild = [process.execPath, yarn, 'turbo', 'run', 'build', '--output-logs=errors-only'] as const
+// Each of them keeps one core busy, so they run side by side; the slowest is begun first.
+const tallies: Tally[] = await Promise.all([
+  check('lint', [bin('eslint'), '--cache', '--cache-location', 'node_modules/.cache/eslint', '.']),
+  check('types', [bin('tsc'), '-p', '.'], [bin('tsc'), '-p', 'packages/backend/convex']),
+  check('format', [bin('prettier'), '--check', '--log-level', 'warn', '.']),
+  check('build', turboBuild),
   installed('shellcheck')
-    ? check('shell scripts', () => run('shellcheck', ['mc', '.ci/run', ...globSync('deploy/*/*.sh', { cwd: root })]))
+    ? check('shell scripts', ['shellcheck', 'mc', '.ci/run', ...globSync('deploy/*/*.sh', { cwd: root })])
     : skip('shell scripts', 'shellcheck is not installed'),
-  vitest(['unit', 'backend']),
-]
-if (flags.fast) {
+])
+// Fetched meanwhile, because the network and npm keep it waiting most of the time.
+const fetched = flags.fast ? null : Promise.allSettled([installOpenclaw({ root, onProgress: (line) => console.log(line) })])
+tallies.push(await vitest(['unit', 'backend']))
+if (fetched === null) {
   tallies.push(skip('end-to-end tests', '--fast'))
 } else {
-  const openclaw = await installOpenclaw({ root, onProgress: (line) => console.log(line) })
-  const env = { OPENCLAW_BIN: openclaw, TEST_BUILT_RUNTIME: '1' }
-  tallies.push(vitest(['e2e'], env))
-  if (flags.full) tallies.push(vitest(['full'], env))
+  const [openclaw] = await fetched
+  if (openclaw.status === 'rejected') {
+    console.log(`FAILED: end-to-end tests: ${(openclaw.reason as Error).message}`)
+    tallies.push({ ...EMPTY, failed: 1 })
+  } else {
+    const env = { OPENCLAW_BIN: openclaw.value, TEST_BUILT_RUNTIME: '1' }
+    tallies.push(await vitest(['e2e'], env))
+    if (flags.full) tallies.push(await vitest(['full'], env))
+  }
 }
 for (const name of flaky) console.log(`flaky: ${name}`)
 const sum = tallies.reduce(add, EMPTY)
