@@ -121,6 +121,11 @@ describe('process rules', () => {
   it.each([
     [{ code: 78, logTail: 'another OpenClaw process owns gateway-lifecycle' }, 'GATEWAY_STATE_OWNED', false],
     [{ code: 78, logTail: 'Invalid config' }, 'GATEWAY_CONFIG_INVALID', false],
+    [
+      { code: 78, logTail: 'Migration step "b" was not run because prior step "a" refused execution.' },
+      'GATEWAY_START_FAILED',
+      true,
+    ],
     [{ code: 1, logTail: 'Port 18789 is already in use (pid 12)' }, 'GATEWAY_PORT_TAKEN', false],
     [{ code: 1, logTail: 'boom' }, 'GATEWAY_START_FAILED', true],
     [{ code: null, signal: 'SIGKILL', logTail: '' }, 'GATEWAY_START_FAILED', true],

@@ -18,12 +18,14 @@ export interface ExitMeaning {
 /** OpenClaw's exit code for "repair something first" (EX_CONFIG). */
 const EX_CONFIG = 78
 
+/** It also uses 78 when a step of its own start-up was interrupted or starved, which another start repairs. */
+const STARVED = /refused execution|migration refused/i
 const OWNED = /another OpenClaw process owns[^\n]*/i
 const PORT_TAKEN = /Port (\d+) is already in use[^\n]*/i
 const HOLDER = /\bpid[ =:]*(\d+)/i
 
 export function meaningOf({ code, signal, logTail }: Exit): ExitMeaning {
-  if (code === EX_CONFIG) {
+  if (code === EX_CONFIG && !STARVED.test(logTail)) {
     const owner = OWNED.exec(logTail)?.[0]
     if (owner !== undefined) return { code: 'GATEWAY_STATE_OWNED', message: owner.trim(), restart: false }
     return {
