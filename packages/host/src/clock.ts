@@ -1,6 +1,5 @@
 /** The real clock and randomness: the only file outside `packages/backend` that may touch the globals. */
 import { randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock, Random } from '@mission-control/shared/clock'
 
 /** setTimeout fires at once for anything longer than this many milliseconds (2^31 - 1). */
@@ -11,17 +10,52 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     let left = Math.max(0, ms)
-    try {
-      for (; left > LONGEST_TIMER_MS; left -= LONGEST_TIMER_MS) await delay(LONGEST_TIMER_MS, undefined, { signal })
-      await delay(left, undefined, { signal })
-    } catch (error) {
-      throw signal?.aborted ? signal.reason : error
-    }
+    for (; left > LONGEST_TIMER_MS; left -= LONGEST_TIMER_MS) await delay(LONGEST_TIMER_MS, signal)
+    await delay(left, signal)
   },
   timeout: (ms) => AbortSignal.timeout(Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER_MS)),
 }
 
-export const systemRandom: Random = {
-  next: () => Math.random(),
-  bytes: (length) => new Uint8Array(randomBytes(length)),
+/** As that of `node:timers/promises`, without its error: nearly every sleep of a service is cut short, and an error costs a stack trace. */
+function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // What a signal carries as its reason is what its sleeper gets, an error or not.
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+    if (signal?.aborted) return reject(signal.reason)
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', wake)
+      resolve()
+    }, ms)
+    function wake(): void {
+      clearTimeout(timer)
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
+      reject(signal?.reason)
+    }
+    signal?.addEventListener('abort', wake, { once: true })
+  })
+}
+
+/** Bytes asked of the system at once. */
+const POOL_BYTES = 4_096
+
+export const systemRandom: Random = createSystemRandom()
+
+/** Random bytes are drawn in stock: each question to the system costs as much as hundreds of them. None is handed out twice. */
+function createSystemRandom(): Random {
+  let pool = new Uint8Array(0)
+  let used = 0
+  return {
+    next: () => Math.random(),
+    bytes(length) {
+      if (length > POOL_BYTES) return new Uint8Array(randomBytes(length))
+      if (used + length > pool.length) {
+        pool = new Uint8Array(randomBytes(POOL_BYTES))
+        used = 0
+      }
+      const drawn = pool.slice(used, used + length)
+      pool.fill(0, used, used + length)
+      used += length
+      return drawn
+    },
+  }
 }

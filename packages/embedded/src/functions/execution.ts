@@ -42,7 +42,10 @@ export interface Execution {
 
 export interface Syscalls {
   sync(execution: Execution, op: string, args: Json): Json
-  async(execution: Execution, op: string, args: Json): Promise<Json>
+  /** The answer encoded, of a call that waits for nothing while nothing is in its way; else `undefined`: call `async`. */
+  atOnce(execution: Execution, op: string, args: Json): string | undefined
+  /** Resolves with the answer encoded. */
+  async(execution: Execution, op: string, args: Json): Promise<string>
   /** Calls whose arguments and results are objects of JavaScript, not JSON. */
   js(execution: Execution, op: string, args: Record<string, unknown>): Promise<unknown>
 }

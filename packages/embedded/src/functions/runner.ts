@@ -22,7 +22,7 @@ import { createPrng, PRNG_SEED_BYTES } from './prng.ts'
 import type { FunctionKind, RegisteredFunction } from './registry.ts'
 import { withEngineTime } from './scheduler-time.ts'
 import { asUserCode } from './thread-time.ts'
-import { createUserTimes, timeout, type TransactionLimits } from './user-time.ts'
+import { createUserTimes, ENDED, timeout, type TransactionLimits } from './user-time.ts'
 
 /** How long a handler may take. */
 export interface Deadlines extends TransactionLimits {
@@ -210,7 +210,7 @@ async function cutOff<T>(clock: Clock, running: Promise<T>, limitMs: number): Pr
   try {
     return await Promise.race([running, deadline])
   } finally {
-    timer.abort()
+    timer.abort(ENDED)
   }
 }
 

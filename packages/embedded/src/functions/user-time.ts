@@ -19,6 +19,8 @@ export type UserTime = ReturnType<ReturnType<typeof createUserTimes>>
 
 const SYSTEM_MS = 15_000
 const TICK_MS = 50
+/** Why a look is cut short. Without a reason of its own every call would make an error for it. */
+export const ENDED = 'the function has ended'
 
 /** One per engine. Returns a function that starts the times of one execution; `nested`: in its caller's transaction. */
 export function createUserTimes(clock: Clock, { transactionMs, systemMs = SYSTEM_MS }: TransactionLimits) {
@@ -90,7 +92,7 @@ export function createUserTimes(clock: Clock, { transactionMs, systemMs = SYSTEM
         try {
           return await Promise.race([running, watch()])
         } finally {
-          timer.abort()
+          timer.abort(ENDED)
         }
       },
     }

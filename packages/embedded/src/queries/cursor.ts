@@ -7,7 +7,6 @@ import type { ReadRange } from '../transactions/footprint.ts'
 import type { Transaction } from '../transactions/transaction.ts'
 import type { JsonObject } from '../values/json.ts'
 import { justAfter } from '../values/keys.ts'
-import { sizeOf } from '../values/size.ts'
 import { createOperators } from './operators.ts'
 import type { RangePlan } from './plan.ts'
 
@@ -18,6 +17,8 @@ export interface Row {
   key: Buffer
   document: JsonObject
   bytes: number
+  /** The document in the encoding it is stored in. */
+  json: string
 }
 export type Cursor = Pick<ReturnType<typeof createRangeCursor>, 'next' | 'nextRow' | 'judge' | 'hasMore'>
 
@@ -44,7 +45,7 @@ export function createRangeCursor(tx: Transaction, plan: RangePlan) {
     const size = operators.filtered ? batch : Math.max(1, Math.min(batch, operators.left()))
     ahead = tx.scan(plan.index, low, high, plan.order, size)
     aheadVersion = tx.version
-    exhausted = ahead.length === 0
+    exhausted = ahead.length < size
     batch = Math.min(batch * 2, LARGEST_BATCH)
   }
 
@@ -69,11 +70,10 @@ export function createRangeCursor(tx: Transaction, plan: RangePlan) {
       high = entry.key
       if (range.low.compare(high) > 0) range.low = high
     }
-    const document = JSON.parse(entry.json) as JsonObject
-    const bytes = sizeOf(document)
+    const { document, bytes, json } = tx.entry(entry)
     tx.count('documentsRead')
     tx.count('bytesRead', bytes)
-    return { key: entry.key, document, bytes }
+    return { key: entry.key, document, bytes, json }
   }
 
   return {

@@ -170,7 +170,7 @@ export function createScheduler(deps: SchedulerDeps) {
     const signal = AbortSignal.any([timer.signal, stopping.signal])
     const slept = clock.sleep(Math.max(0, Math.min(atMs - clock.now(), LONGEST_SLEEP_MS)), signal).catch(() => {})
     await Promise.race([slept, nudge.promise])
-    timer.abort()
+    timer.abort('awake')
   }
 
   return {

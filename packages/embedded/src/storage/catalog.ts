@@ -3,6 +3,7 @@
  * line with the schema in one transaction: new tables get numbers, new indexes are filled, dropped ones removed, and when a
  * table's document type changed every stored document is checked before the schema is accepted.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { reconcileSearchIndexes } from '../search/catalog.ts'
 import type { SearchIndexDefinition, SearchIndexInfo } from '../search/definition.ts'
 import { encodeKey } from '../values/keys.ts'
@@ -65,6 +66,14 @@ const MAX_PROBLEMS_LISTED = 20 // documents named when a schema is refused; the 
 /** Where a document stands in an index. */
 export function keyOf(index: IndexInfo, document: Json): Buffer {
   return encodeKey(index.fields.map((field) => fieldAt(document, field)))
+}
+
+/** Whether the two may stand in different places of an index. */
+export function changesKey(index: IndexInfo, before: Json, after: Json): boolean {
+  return index.fields.some((field) => {
+    const [was, is] = [fieldAt(before, field), fieldAt(after, field)]
+    return was !== is && !isDeepStrictEqual(was, is)
+  })
 }
 
 /** `check` returns a description of what is wrong with a stored document, or null. */

@@ -14,6 +14,8 @@ export interface DocumentRow {
 }
 export interface EntryRow {
   key: Buffer
+  /** Row number of the document. */
+  row: number
   id: string
   json: string
 }
@@ -104,13 +106,14 @@ export function openConnection(path: string, options: ConnectionOptions = {}) {
     },
     /** Up to `limit` entries with low <= key < high. */
     scan(indexId: number, low: Buffer, high: Buffer, order: Order, limit: number): EntryRow[] {
-      const sql = `SELECT e.key AS key, d.id AS id, d.json AS json FROM entries e JOIN documents d ON d.row = e.row
+      const sql = `SELECT e.key AS key, e.row AS row, d.id AS id, d.json AS json FROM entries e JOIN documents d ON d.row = e.row
         WHERE e.index_id = ? AND e.key >= ? AND e.key < ? ORDER BY e.key ${order === 'asc' ? 'ASC' : 'DESC'} LIMIT ?`
       const rows = statement(sql).all(indexId, low, high, limit)
       return rows.map((row) => {
         const key = row['key'] as Uint8Array
         return {
           key: Buffer.from(key.buffer, key.byteOffset, key.byteLength),
+          row: row['row'] as number,
           id: row['id'] as string,
           json: row['json'] as string,
         }

@@ -58,25 +58,34 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
     }
   }
 
-  async function call(execution: Execution, op: string, args: JsonObject): Promise<Json> {
+  /** The calls that wait for nothing, which are nearly all, with their answers encoded; `undefined` for any other. */
+  function answerAtOnce(execution: Execution, op: string, args: JsonObject): string | undefined {
     const tx = () => transactionOf(execution, op)
     switch (op) {
       case '1.0/get':
-        return documents.get(tx(), args as never)
+        return documents.get(tx(), args as never) ?? 'null'
       case '1.0/insert':
-        return documents.insert(tx(), args as never)
+        return JSON.stringify(documents.insert(tx(), args as never))
       case '1.0/shallowMerge':
-        return documents.patch(tx(), args as never)
+        return JSON.stringify(documents.patch(tx(), args as never))
       case '1.0/replace':
-        return documents.replace(tx(), args as never)
+        return JSON.stringify(documents.replace(tx(), args as never))
       case '1.0/remove':
-        return documents.remove(tx(), args as never)
+        return JSON.stringify(documents.remove(tx(), args as never))
       case '1.0/queryStreamNext':
         return queries.nextOfStream(execution, args as never)
+      case '1.0/getUserIdentity':
+        return JSON.stringify(execution.identity)
+      default:
+        return undefined
+    }
+  }
+
+  async function call(execution: Execution, op: string, args: JsonObject): Promise<Json> {
+    const tx = () => transactionOf(execution, op)
+    switch (op) {
       case '1.0/queryPage':
         return queries.page(execution, tx(), args as unknown as PageRequest)
-      case '1.0/getUserIdentity':
-        return execution.identity
       case '1.0/getFunctionMetadata':
         return { name: execution.fn.path, componentPath: execution.fn.componentPath }
       case '1.0/getTransactionMetrics':
@@ -141,21 +150,38 @@ export function createSyscalls(deps: SyscallDeps): Syscalls {
       checkOpen(execution)
       return deps.storage.callWithBlob(execution, op, args)
     },
+    atOnce(execution, op, args) {
+      if (execution.child) return undefined
+      checkOpen(execution)
+      try {
+        return answerAtOnce(execution, op, args as JsonObject)
+      } catch (error) {
+        noteFailure(execution, error)
+        throw error
+      }
+    },
     async async(execution, op, args) {
       checkOpen(execution)
       try {
-        if (op === '1.0/runUdf') return await exclusively(execution, () => runUdf(execution, args as JsonObject))
+        if (op === '1.0/runUdf') return JSON.stringify(await exclusively(execution, () => runUdf(execution, args as JsonObject)))
         // Writes its content first: a nested mutation that began meanwhile would take the document into its savepoint.
-        if (op === '1.0/storageStore') return await exclusively(execution, () => call(execution, op, args as JsonObject))
+        if (op === '1.0/storageStore')
+          return JSON.stringify(await exclusively(execution, () => call(execution, op, args as JsonObject)))
         while (execution.child) await execution.child
         checkOpen(execution)
-        return await call(execution, op, args as JsonObject)
+        const answer = answerAtOnce(execution, op, args as JsonObject)
+        return answer ?? JSON.stringify(await call(execution, op, args as JsonObject))
       } catch (error) {
-        if (execution.tx && isDatabaseError(error)) execution.tx.fail(error as Error)
+        noteFailure(execution, error)
         throw error
       }
     },
   }
+}
+
+/** A handler that catches the error must not commit half a write. */
+function noteFailure(execution: Execution, error: unknown): void {
+  if (execution.tx && isDatabaseError(error)) execution.tx.fail(error as Error)
 }
 
 function nameOf(args: JsonObject): string {

@@ -16,8 +16,8 @@ interface IdArgs {
   table?: string
 }
 
-/** Null for a document that does not exist, and for an id of a table that does not. */
-export function get(tx: Transaction, args: IdArgs & { isSystem: boolean }): Json {
+/** The document encoded. Null for one that does not exist, and for an id of a table that does not. */
+export function get(tx: Transaction, args: IdArgs & { isSystem: boolean }): string | null {
   const id = stringId(args.id, 'get')
   const decoded = decodeId(id)
   if ('table' in decoded) {
@@ -31,7 +31,7 @@ export function get(tx: Transaction, args: IdArgs & { isSystem: boolean }): Json
     )
   }
   checkTable(args, table, 'get')
-  return tx.get(id)
+  return tx.getEncoded(id)
 }
 
 export function insert(tx: Transaction, args: { table: string; value: Json }): Json {

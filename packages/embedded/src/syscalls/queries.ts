@@ -14,11 +14,12 @@ export function openStream(execution: Execution, tx: Transaction, args: { query:
   return { queryId }
 }
 
-export function nextOfStream(execution: Execution, args: { queryId: number }): Json {
+/** The answer encoded: the document is in its encoding already. */
+export function nextOfStream(execution: Execution, args: { queryId: number }): string {
   const cursor = execution.cursors.get(args.queryId)
   if (!cursor) throw new FunctionError(`Unknown query stream ${args.queryId}`)
   const row = cursor.next()
-  return { value: row ? row.document : null, done: row === null }
+  return row ? `{"value":${row.json},"done":false}` : '{"value":null,"done":true}'
 }
 
 /** One page per execution: its end is what makes a subscription to the page stable (the journal). */

@@ -4,7 +4,7 @@
  */
 import { FunctionError, NotSupportedError } from '../errors.ts'
 import { updateSearchIndexes } from '../search/entries.ts'
-import { keyOf, type Catalog, type IndexInfo, type TableInfo } from '../storage/catalog.ts'
+import { changesKey, keyOf, type Catalog, type IndexInfo, type TableInfo } from '../storage/catalog.ts'
 import type { Connection, EntryRow, Order } from '../storage/connection.ts'
 import { decodeId, encodeId } from '../values/ids.ts'
 import type { Json, JsonObject } from '../values/json.ts'
@@ -29,10 +29,22 @@ export interface TransactionDeps {
   snapshotTs: bigint
 }
 
+/** A document as this transaction sees it. Nobody changes `document`: it is shared by all who read it. */
+export interface Stored {
+  row: number
+  json: string
+  document: JsonObject
+  bytes: number
+}
+
+/** Documents kept for being read again: a mutation reads what it patches, and its guards read the same few rows. */
+const KEPT_DOCUMENTS = 1_024
+
 export function createTransaction({ connection, catalog, write, snapshotTs }: TransactionDeps) {
   const reads = createReadSet()
   const writes: Write[] = []
   const { usage, count } = createUsage()
+  const kept = new Map<string, Stored>()
   let version = 0
   let closed = false
   let failure: Error | null = null
@@ -64,29 +76,42 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     if (!table) throw new NotSupportedError(`a table that is not in the schema ("${name}")`)
     return table
   }
-  function store(table: TableInfo, document: JsonObject): string {
+  function keep(id: string, stored: Stored): Stored {
+    if (kept.size < KEPT_DOCUMENTS || kept.has(id)) kept.set(id, stored)
+    return stored
+  }
+  function parsed(row: number, json: string): Stored {
+    const document = JSON.parse(json) as JsonObject
+    return { row, json, document, bytes: sizeOf(document) }
+  }
+  function find(id: string): Stored | null {
+    const known = kept.get(id)
+    if (known) return known
+    const found = connection.document(id)
+    return found ? keep(id, parsed(found.row, found.json)) : null
+  }
+  function store(table: TableInfo, document: JsonObject): { json: string; bytes: number } {
     const deps = writer()
+    const bytes = sizeOf(document)
     if (!table.system) {
       // What the engine keeps for itself has limits of its own (scheduled functions and their arguments).
       count('documentsWritten')
-      count('bytesWritten', sizeOf(document))
+      count('bytesWritten', bytes)
       checkDocument(document)
     }
     deps.checkDocument(table, document)
-    return JSON.stringify(document)
+    return { json: JSON.stringify(document), bytes }
   }
 
   /** A document a query found, or that is asked for by its id: read, but no query of its own. */
-  function load(id: string): { document: JsonObject; bytes: number } | null {
+  function load(id: string): Stored | null {
     open()
     reads.ids.add(id)
-    const row = connection.document(id)
-    if (!row) return null
+    const stored = find(id)
+    if (!stored) return null
     count('documentsRead')
-    const document = JSON.parse(row.json) as JsonObject
-    const bytes = sizeOf(document)
-    count('bytesRead', bytes)
-    return { document, bytes }
+    count('bytesRead', stored.bytes)
+    return stored
   }
 
   return {
@@ -127,6 +152,16 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       return load(id)?.document ?? null
     },
     load,
+    /** As `get`, in the encoding it is stored in. */
+    getEncoded(id: string): string | null {
+      open()
+      count('indexRanges')
+      return load(id)?.json ?? null
+    },
+    /** The document of an index entry. Noting it is up to the cursor. */
+    entry({ id, row, json }: EntryRow): Stored {
+      return kept.get(id) ?? keep(id, parsed(row, json))
+    },
 
     /** Rows of any statement without noting them, for searches: the cursor that asks notes what it hands out. */
     all(sql: string, ...args: (string | number)[]) {
@@ -149,7 +184,9 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       const deps = writer()
       const id = encodeId(table.number, deps.randomBytes(16))
       const document = withSystemFields(value, id, deps.nextCreationTime())
-      const row = connection.insertDocument(id, table.number, store(table, document))
+      const { json, bytes } = store(table, document)
+      const row = connection.insertDocument(id, table.number, json)
+      keep(id, { row, json, document, bytes })
       const keys: WrittenKey[] = []
       for (const index of table.indexes.values()) {
         const after = keyOf(index, document)
@@ -165,16 +202,21 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     /** Replaces the stored document. The caller has read it in this transaction and kept its system fields. */
     update(table: TableInfo, id: string, document: JsonObject): void {
       writer()
-      const stored = connection.document(id)
+      const stored = find(id)
       if (!stored) throw new FunctionError(`Update on nonexistent document ID ${id}`)
-      const previous = JSON.parse(stored.json) as Json
-      connection.updateDocument(stored.row, store(table, document))
+      const previous = stored.document
+      const { json, bytes } = store(table, document)
+      connection.updateDocument(stored.row, json)
+      keep(id, { row: stored.row, json, document, bytes })
       const keys: WrittenKey[] = []
       for (const index of table.indexes.values()) {
         const before = keyOf(index, previous)
+        if (!changesKey(index, previous, document)) {
+          keys.push({ index, before, after: before })
+          continue
+        }
         const after = keyOf(index, document)
         keys.push({ index, before, after })
-        if (before.equals(after)) continue
         connection.removeEntry(index.id, before)
         connection.addEntry(index.id, after, stored.row)
       }
@@ -185,9 +227,9 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
 
     remove(table: TableInfo, id: string): void {
       writer()
-      const stored = connection.document(id)
+      const stored = find(id)
       if (!stored) throw new FunctionError(`Delete on nonexistent document ID ${id}`)
-      const previous = JSON.parse(stored.json) as Json
+      const previous = stored.document
       if (!table.system) count('documentsWritten')
       const keys: WrittenKey[] = []
       for (const index of table.indexes.values()) {
@@ -197,6 +239,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       }
       keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), stored.row, previous, null))
       connection.deleteDocument(stored.row)
+      kept.delete(id)
       writes.push({ table: table.name, id, keys })
       version++
     },
@@ -217,6 +260,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
         connection.exec('ROLLBACK TO nested')
         connection.exec('RELEASE nested')
         writes.length = mark
+        kept.clear()
         version++
         throw error
       }

@@ -1,11 +1,14 @@
 /** Stored documents against their table's schema, and what to tell the person who has to repair them. */
 import type { Catalog, TableInfo } from '../storage/catalog.ts'
 import type { Json } from '../values/json.ts'
-import { findMismatch, type ValidatorJson } from './validate.ts'
+import { findMismatch, matches, type ValidatorJson } from './validate.ts'
+
+const SYSTEM_FIELDS: readonly string[] = ['_id', '_creationTime']
 
 /** What is wrong with a document, its system fields left out, or null when it matches its table's schema. */
 export function schemaProblem(catalog: Catalog, table: TableInfo, document: Json): string | null {
   if (table.documentType === null) return null
+  if (matches(catalog, table.documentType as unknown as ValidatorJson, document, SYSTEM_FIELDS)) return null
   const { _id: _1, _creationTime: _2, ...fields } = document as Record<string, Json>
   return findMismatch(catalog, withoutSystemFields(table.documentType as unknown as ValidatorJson), fields)
 }

@@ -22,6 +22,60 @@ export type ValidatorJson =
  * literal has the path right behind its full stop, others have it on a line of its own, which is empty at the top: so Convex does it.
  */
 export function findMismatch(catalog: Catalog, validator: ValidatorJson, value: Json, path = ''): string | null {
+  // Nearly every value matches, and then nobody asks in which order it was looked at.
+  return matches(catalog, validator, value) ? null : describeMismatch(catalog, validator, value, path)
+}
+
+/** Whether `value` matches: the same rules without a word of explanation. Of an object the fields in `apart` are not looked at. */
+export function matches(catalog: Catalog, validator: ValidatorJson, value: Json, apart: readonly string[] = []): boolean {
+  switch (validator.type) {
+    case 'any':
+      return true
+    case 'null':
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+    case 'string':
+    case 'bytes':
+      return typeOf(value) === validator.type
+    case 'literal':
+      return typeof value === 'string' ? value === validator.value : compare(value, validator.value) === 0
+    case 'id':
+      return typeof value === 'string' && tableOf(catalog, value) === validator.tableName
+    case 'array':
+      return typeOf(value) === 'array' && (value as Json[]).every((element) => matches(catalog, validator.value, element))
+    case 'record':
+      return (
+        typeOf(value) === 'object' &&
+        Object.entries(value as JsonObject).every(
+          ([key, child]) => matches(catalog, validator.keys, key) && matches(catalog, validator.values.fieldType, child),
+        )
+      )
+    case 'union':
+      return validator.value.some((option) => matches(catalog, option, value, apart))
+    case 'object':
+      return typeOf(value) === 'object' && objectMatches(catalog, validator.value, value as JsonObject, apart)
+    case 'commitTs':
+      throw new NotSupportedError('v.commitTs()')
+  }
+}
+
+function objectMatches(
+  catalog: Catalog,
+  fields: Record<string, FieldJson>,
+  value: JsonObject,
+  apart: readonly string[],
+): boolean {
+  for (const name in fields) {
+    if (apart.includes(name)) continue
+    const { fieldType, optional } = fields[name]!
+    if (Object.hasOwn(value, name) ? !matches(catalog, fieldType, value[name]!) : !optional) return false
+  }
+  for (const name in value) if (!Object.hasOwn(fields, name) && !apart.includes(name)) return false
+  return true
+}
+
+function describeMismatch(catalog: Catalog, validator: ValidatorJson, value: Json, path: string): string | null {
   const where = path && `Path: ${path}`
   const mismatch = () =>
     `Value does not match validator.\n${where}\nValue: ${describeValue(value)}\nValidator: ${describeValidator(validator)}`
@@ -67,13 +121,17 @@ export function findMismatch(catalog: Catalog, validator: ValidatorJson, value: 
 }
 
 function checkId(catalog: Catalog, tableName: string, id: string, where: string, mismatch: () => string): string | null {
-  const number = tableNumberOf(id)
-  if (number === null) return mismatch()
-  const found = catalog.tableByNumber(number)?.name ?? catalog.formerTable(number)
+  const found = tableOf(catalog, id)
   if (found === tableName) return null
   if (found === undefined) return mismatch()
   const from = found.startsWith('_') ? 'a system table' : `table \`${found}\``
   return `Found ID "${id}" from ${from}, which does not match the table name in validator \`v.id("${tableName}")\`.${where}`
+}
+
+/** The table that an id names, also one that has left the schema; `undefined` when the text is no id or names none. */
+function tableOf(catalog: Catalog, id: string): string | undefined {
+  const number = tableNumberOf(id)
+  return number === null ? undefined : (catalog.tableByNumber(number)?.name ?? catalog.formerTable(number))
 }
 
 function checkObject(

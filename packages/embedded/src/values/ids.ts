@@ -3,7 +3,8 @@
  * The number names the table, so `v.id("tasks")` is checked without a lookup. Only the canonical spelling is accepted.
  */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
-const VALUE_OF: ReadonlyMap<string, number> = new Map([...ALPHABET].map((char, index) => [char, index]))
+/** By character code; -1: no such letter. */
+const VALUE_OF: readonly number[] = Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)))
 /** Numbers up to this are for system tables; user tables count up from here and are never reused. */
 export const LAST_SYSTEM_TABLE_NUMBER = 10_000
 const RANDOM_BYTES = 16
@@ -27,9 +28,9 @@ export function tableNumberOf(id: string): number | null {
 /** The table number inside an id, or why the text is none, in Convex's words. */
 export function decodeId(id: string): { table: number } | { problem: string } {
   const invalid = (what: string) => ({ problem: `Unable to decode ID: ${what}` })
+  const badLength = () => invalid(`Invalid ID length ${Buffer.byteLength(id)}`)
   const length = Buffer.byteLength(id)
-  const badLength = invalid(`Invalid ID length ${length}`)
-  if (length < MIN_LENGTH || length > MAX_LENGTH) return badLength
+  if (length < MIN_LENGTH || length > MAX_LENGTH) return badLength()
   const bytes = fromBase32(id)
   if (!bytes) return invalid("ID wasn't valid base32")
   let table = 0
@@ -42,11 +43,12 @@ export function decodeId(id: string): { table: number } | { problem: string } {
   }
   if (table === 0) return invalid('Invalid table number')
   const end = at + 1 + RANDOM_BYTES
-  if (bytes.length < end + CHECKSUM_BYTES) return badLength
+  if (bytes.length < end + CHECKSUM_BYTES) return badLength()
   const [expected, found] = [checksum(bytes.subarray(0, end)), bytes.readUInt16LE(end)]
   if (expected !== found) return invalid(`Invalid ID version ${found} (expected ${expected})`)
   // One id has one spelling only: spare bits and bytes must not make another text of it.
-  return encodeId(table, bytes.subarray(at + 1, end)) === id ? { table } : badLength
+  const plain = bytes.length === end + CHECKSUM_BYTES && id.length === lettersOf(bytes.length) && spareBits(id) === 0
+  return plain && varint(table).equals(bytes.subarray(0, at + 1)) ? { table } : badLength()
 }
 
 function varint(value: number): Buffer {
@@ -83,20 +85,30 @@ function base32(bytes: Uint8Array): string {
   return bits > 0 ? out + ALPHABET[(pending << (5 - bits)) & 31] : out
 }
 
+/** Letters that so many bytes are written with. */
+const lettersOf = (bytes: number): number => Math.ceil((bytes * 8) / 5)
+
+/** The bits of the last letter that stand for no byte. */
+function spareBits(text: string): number {
+  const spare = (text.length * 5) % 8
+  return (VALUE_OF[text.charCodeAt(text.length - 1)] ?? 0) & ((1 << spare) - 1)
+}
+
 function fromBase32(text: string): Buffer | null {
-  const out: number[] = []
+  const out = Buffer.allocUnsafe(Math.floor((text.length * 5) / 8))
+  let length = 0
   let bits = 0
   let pending = 0
-  for (const char of text) {
-    const value = VALUE_OF.get(char)
-    if (value === undefined) return null
+  for (let at = 0; at < text.length; at++) {
+    const value = VALUE_OF[text.charCodeAt(at)] ?? -1
+    if (value < 0) return null
     pending = (pending << 5) | value
     bits += 5
     if (bits >= 8) {
       bits -= 8
-      out.push((pending >> bits) & 0xff)
+      out[length++] = (pending >> bits) & 0xff
       pending &= (1 << bits) - 1
     }
   }
-  return Buffer.from(out)
+  return out
 }

@@ -43,6 +43,7 @@ export function bytesOf(json: Json): Buffer {
 
 /** The field at a dotted path, or undefined when any part of it is missing. */
 export function fieldAt(document: Json, path: string): Json | undefined {
+  if (!path.includes('.')) return isObject(document) && Object.hasOwn(document, path) ? document[path] : undefined
   let value: Json | undefined = document
   for (const part of path.split('.')) {
     if (!isObject(value) || typeOf(value) !== 'object') return undefined

@@ -24,9 +24,9 @@ export const AFTER_ALL_KEYS: Buffer = Buffer.from([0xff])
 export const BEFORE_ALL_KEYS: Buffer = Buffer.alloc(0)
 
 export function encodeKey(values: readonly (Json | undefined)[]): Buffer {
-  const parts: Buffer[] = []
-  for (const value of values) encodeInto(parts, value)
-  return Buffer.concat(parts)
+  const writer = createKeyWriter()
+  for (const value of values) encodeInto(writer, value)
+  return writer.end()
 }
 
 /**
@@ -35,42 +35,105 @@ export function encodeKey(values: readonly (Json | undefined)[]): Buffer {
  * and is greater.
  */
 export function afterPrefix(prefix: Buffer): Buffer {
-  return Buffer.concat([prefix, Buffer.from([0xfe])])
+  return followedBy(prefix, 0xfe)
 }
 
 /** The smallest key above `key` itself. */
 export function justAfter(key: Buffer): Buffer {
-  return Buffer.concat([key, Buffer.from([0])])
+  return followedBy(key, 0)
 }
 
-function encodeInto(parts: Buffer[], value: Json | undefined): void {
-  if (value === undefined || isUndefinedMarker(value)) return void parts.push(Buffer.from([TAG.undefined]))
+function followedBy(key: Buffer, byte: number): Buffer {
+  const out = Buffer.allocUnsafe(key.length + 1)
+  out.set(key)
+  out[key.length] = byte
+  return out
+}
+
+type KeyWriter = ReturnType<typeof createKeyWriter>
+
+const FIRST_ROOM = 160 // bytes: most keys are a few ids, numbers and short names
+
+/** One buffer that grows: a key is built for every index of every document that is written. */
+function createKeyWriter() {
+  let out = Buffer.allocUnsafe(FIRST_ROOM)
+  let length = 0
+  function reserve(bytes: number): void {
+    if (length + bytes <= out.length) return
+    const larger = Buffer.allocUnsafe(Math.max(out.length * 2, length + bytes))
+    out.copy(larger, 0, 0, length)
+    out = larger
+  }
+  return {
+    byte(value: number): void {
+      reserve(1)
+      out[length++] = value
+    },
+    bytes(value: Uint8Array): void {
+      reserve(value.length)
+      out.set(value, length)
+      length += value.length
+    },
+    double(value: number): void {
+      reserve(8)
+      out.writeDoubleBE(value, length)
+      // Negative numbers sort the other way round, and before the others.
+      if (out[length]! & 0x80) for (let at = length; at < length + 8; at++) out[at] = ~out[at]! & 0xff
+      else out[length] = out[length]! | 0x80
+      length += 8
+    },
+    /** Plain text, which is all of most keys; false, and nothing written, when it holds more than ASCII or a NUL. */
+    ascii(text: string): boolean {
+      reserve(text.length)
+      for (let at = 0; at < text.length; at++) {
+        const code = text.charCodeAt(at)
+        if (code === 0 || code > 0x7f) return false
+        out[length + at] = code
+      }
+      length += text.length
+      return true
+    },
+    end: (): Buffer => out.subarray(0, length),
+  }
+}
+
+function encodeInto(out: KeyWriter, value: Json | undefined): void {
+  if (value === undefined || isUndefinedMarker(value)) return out.byte(TAG.undefined)
   switch (typeOf(value)) {
     case 'null':
-      return void parts.push(Buffer.from([TAG.null]))
+      return out.byte(TAG.null)
     case 'bigint':
-      return void parts.push(encodeInteger(bigintOf(value)))
+      return out.bytes(encodeInteger(bigintOf(value)))
     case 'number':
-      return void parts.push(encodeFloat(numberOf(value)))
+      out.byte(TAG.float)
+      return out.double(numberOf(value))
     case 'boolean':
-      return void parts.push(Buffer.from([value ? TAG.true : TAG.false]))
+      return out.byte(value ? TAG.true : TAG.false)
     case 'string':
-      return void parts.push(Buffer.from([TAG.string]), terminated(utf8(value as string)))
+      out.byte(TAG.string)
+      return encodeText(out, value as string)
     case 'bytes':
-      return void parts.push(Buffer.from([TAG.bytes]), terminated(bytesOf(value)))
+      out.byte(TAG.bytes)
+      return out.bytes(terminated(bytesOf(value)))
     case 'array':
-      parts.push(Buffer.from([TAG.array]))
-      for (const element of value as Json[]) encodeInto(parts, element)
-      return void parts.push(Buffer.from([TAG.end]))
+      out.byte(TAG.array)
+      for (const element of value as Json[]) encodeInto(out, element)
+      return out.byte(TAG.end)
     case 'object':
-      parts.push(Buffer.from([TAG.object]))
+      out.byte(TAG.object)
       for (const field of Object.keys(value as JsonObject).sort()) {
         // An empty name alone is just the terminator, which would read as the end of the object: mark it.
-        parts.push(field === '' ? Buffer.from([0x00, 0xff]) : terminated(utf8(field)))
-        encodeInto(parts, (value as JsonObject)[field])
+        if (field === '') out.bytes(Buffer.from([0x00, 0xff]))
+        else encodeText(out, field)
+        encodeInto(out, (value as JsonObject)[field])
       }
-      return void parts.push(Buffer.from([TAG.end]))
+      return out.byte(TAG.end)
   }
+}
+
+function encodeText(out: KeyWriter, text: string): void {
+  if (out.ascii(text)) out.byte(TAG.end)
+  else out.bytes(terminated(utf8(text)))
 }
 
 function encodeInteger(value: bigint): Buffer {
@@ -82,15 +145,6 @@ function encodeInteger(value: bigint): Buffer {
   out.writeBigInt64BE(value, 1)
   const body = out.subarray(9 - width)
   return Buffer.concat([Buffer.from([TAG.zeroInteger + (value < 0n ? -rank : rank)]), body])
-}
-
-function encodeFloat(value: number): Buffer {
-  const out = Buffer.alloc(9)
-  out[0] = TAG.float
-  out.writeDoubleBE(value, 1)
-  if (out[1]! & 0x80) for (let i = 1; i < 9; i++) out[i] = ~out[i]! & 0xff
-  else out[1] = out[1]! | 0x80
-  return out
 }
 
 /** Content with 00 escaped as 00 FF, ended by 00: a prefix sorts before its extensions. */

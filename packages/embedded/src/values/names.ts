@@ -1,6 +1,8 @@
 /** Which names tables, indexes, validators' fields, paths and object fields may have. Each function tells what is wrong, or null. */
 const LONGEST_IDENTIFIER = 64
 const LONGEST_FIELD_NAME = 1_024
+const FIRST_PRINTABLE = 0x20 // ' '
+const LAST_PRINTABLE = 0x7e // '~'
 
 /** Tables, indexes, and every part of a path to a field. */
 export function identifierProblem(name: string): string | null {
@@ -20,9 +22,11 @@ export function identifierProblem(name: string): string | null {
 export function fieldNameProblem(name: string): string | null {
   if (name === '') return 'Field name cannot be empty'
   if (name.startsWith('$')) return `Field name ${name} starts with '$', which is reserved.`
-  for (const char of name) {
-    if (char < ' ' || char > '~')
-      return `Field name ${name} has invalid character '${char}': Field names can only contain non-control ASCII characters`
+  for (let at = 0; at < name.length; at++) {
+    const code = name.charCodeAt(at)
+    if (code >= FIRST_PRINTABLE && code <= LAST_PRINTABLE) continue
+    const char = String.fromCodePoint(name.codePointAt(at)!)
+    return `Field name ${name} has invalid character '${char}': Field names can only contain non-control ASCII characters`
   }
   return name.length > LONGEST_FIELD_NAME ? `Field name is too long (${name.length} > maximum ${LONGEST_FIELD_NAME})` : null
 }

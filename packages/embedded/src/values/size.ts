@@ -10,15 +10,26 @@ export function sizeOf(json: Json): number {
     case 'number':
       return 9
     case 'string':
-      return 2 + Buffer.byteLength(json as string)
+      return 2 + utf8Length(json as string)
     case 'bytes':
       return 2 + bytesOf(json).length
-    case 'array':
-      return (json as Json[]).reduce<number>((sum, element) => sum + sizeOf(element), 2)
-    case 'object':
-      return Object.entries(json as JsonObject).reduce(
-        (sum, [field, value]) => sum + Buffer.byteLength(field) + 1 + sizeOf(value),
-        2,
-      )
+    case 'array': {
+      let sum = 2
+      for (const element of json as Json[]) sum += sizeOf(element)
+      return sum
+    }
+    case 'object': {
+      let sum = 2
+      for (const field in json as JsonObject) sum += utf8Length(field) + 1 + sizeOf((json as JsonObject)[field]!)
+      return sum
+    }
   }
+}
+
+const SHORT = 40 // characters: up to here looking at each costs less than asking Node
+
+function utf8Length(text: string): number {
+  if (text.length > SHORT) return Buffer.byteLength(text)
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x7f) return Buffer.byteLength(text)
+  return text.length
 }
