@@ -15,6 +15,7 @@ import { createTurnsInFlight } from './agent-tools/turns-in-flight.ts'
 import type { AgentHost } from './agent-sync/host.ts'
 import type { Brain } from './brain/brain.ts'
 import { observeBrain } from './brain/observed.ts'
+import { settlingTogether } from './brain/settling-together.ts'
 import type { Env, RuntimeConfig } from './config/load.ts'
 import { createConvexBrain } from './convex-client.ts'
 import type { DataDir } from './data-dir.ts'
@@ -115,7 +116,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
   let gatewayRun: Promise<void> = Promise.resolve()
 
   const plain = deps.brain ?? createConvexBrain({ url: config.convexUrl, caller, clock })
-  const brain = observeBrain(plain, conditions)
+  const brain = settlingTogether(observeBrain(plain, conditions), clock)
   const turnsInFlight = createTurnsInFlight()
   const tools: AgentTools = createAgentTools(
     { brain, clock, random, log, turns: turnsInFlight, bootId: (signal) => gateway.bootId(signal) },

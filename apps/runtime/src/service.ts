@@ -12,6 +12,7 @@ export const service = {
   ready: notifications.ready,
   claim: notifications.claim,
   settle: notifications.settle,
+  settleMany: notifications.settleMany,
   fail: notifications.fail,
   release: notifications.release,
   reportUsage: notifications.reportUsage,

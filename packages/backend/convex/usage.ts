@@ -65,15 +65,18 @@ export const summary = memberQuery('member')({
     await summarize(ctx, ctx.accountId, { from, to }, pageWithin(paginationOpts)),
 })
 
-/** Adds what one run used. Scheduled by the run's end; an account that is being deleted counts no more. */
+/** Adds what runs used. Scheduled by the transaction that ends them; an account that is being deleted counts no more. */
 export const add = internalMutation({
-  args: { accountId: v.id('accounts'), agentId: v.id('agents'), at: v.number(), add: v.object(sums) },
+  args: {
+    accountId: v.id('accounts'),
+    added: v.array(v.object({ agentId: v.id('agents'), at: v.number(), add: v.object(sums) })),
+  },
   returns: v.null(),
-  handler: async (ctx, { accountId, agentId, at, add }): Promise<null> => {
+  handler: async (ctx, { accountId, added }): Promise<null> => {
     if (!(await isLive(ctx, accountId))) return null
-    await addUsage(ctx, accountId, agentId, at, add)
+    await addUsage(ctx, accountId, added)
     // A turn given back may be what somebody waits for who was too fast to see it.
-    if (add.turns < 0) await recallStep(ctx, { accountId, agentId: null, since: now(), cursor: null })
+    if (added.some(({ add }) => add.turns < 0)) await recallStep(ctx, { accountId, agentId: null, since: now(), cursor: null })
     return null
   },
 })

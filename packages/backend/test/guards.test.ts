@@ -130,6 +130,7 @@ const WHO_MAY_CALL: Readonly<Record<string, Guard>> = {
   'service/notifications:listDead': 'service',
   'service/notifications:listUndeliveredForAccount': 'service',
   'service/notifications:markDelivered': 'service',
+  'service/notifications:settleMany': 'service',
   'service/notifications:ready': 'service',
   'service/notifications:redrive': 'service',
   'service/notifications:release': 'service',

@@ -182,6 +182,10 @@ export const RECORDS: Readonly<Record<string, Entry>> = {
     record: 'activity',
     prepare: async (scene) => ({ ...(await held(scene)), outcome: 'reply', reply: 'done' }),
   },
+  'service/notifications:settleMany': {
+    record: 'activity',
+    prepare: async (scene) => ({ settles: [{ ...(await held(scene)), outcome: 'reply', reply: 'done', run: RUN }] }),
+  },
   'service/runtime:checkIn': { record: 'presence', prepare: () => ({ held: [], dueAgents: [] }) },
   'service/runtime:goOffline': plain('activity'),
   'service/runtime:hello': { record: 'activity', prepare: () => ({ instanceId: 'box-1', boot: 'boot-2' }) },

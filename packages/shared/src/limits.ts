@@ -38,6 +38,8 @@ export const LIMITS = {
   /** Ids one `claim` may name: twice the ready query's page. */
   claimIds: 16,
   readyHeads: 8,
+  /** Claims that one `settleMany` ends: what each may read, eight times, stays below what a transaction may. */
+  settlesTogether: 8,
   /** Agents one check-in or one `upsertHeartbeat` may name. */
   dueAgents: 100,
   profilesPerCall: 20,

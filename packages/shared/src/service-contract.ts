@@ -243,6 +243,11 @@ export interface SettleResult {
   replayed: boolean
 }
 
+/** `service/notifications:settleMany`: what became of each. */
+export type SettledOne =
+  | { readonly settled: SettleResult }
+  | { readonly refused: { readonly code: 'STALE_FENCE' | 'NOT_FOUND'; readonly message: string } }
+
 /** `service/notifications:fail` */
 export interface FailArgs extends ServiceCaller {
   id: string

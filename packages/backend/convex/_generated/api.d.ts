@@ -63,6 +63,7 @@ import type * as model_documents from "../model/documents.js";
 import type * as model_effects from "../model/effects.js";
 import type * as model_enqueue from "../model/enqueue.js";
 import type * as model_fanOut from "../model/fanOut.js";
+import type * as model_folds from "../model/folds.js";
 import type * as model_followUp from "../model/followUp.js";
 import type * as model_followers from "../model/followers.js";
 import type * as model_heartbeat from "../model/heartbeat.js";
@@ -202,6 +203,7 @@ declare const fullApi: ApiFromModules<{
   "model/effects": typeof model_effects;
   "model/enqueue": typeof model_enqueue;
   "model/fanOut": typeof model_fanOut;
+  "model/folds": typeof model_folds;
   "model/followUp": typeof model_followUp;
   "model/followers": typeof model_followers;
   "model/heartbeat": typeof model_heartbeat;

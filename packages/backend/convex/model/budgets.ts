@@ -62,7 +62,8 @@ export const mustReserve = (account: Account, agent: Agent): boolean =>
 
 /** A turn begins under caps: it is counted where one of them is on turns, and an older "over budget" is over. */
 export async function beginTurn(ctx: MutationCtx, account: Account, agent: Agent): Promise<void> {
-  if (mustReserve(account, agent)) await addUsage(ctx, account._id, agent._id, now(), { ...NO_USAGE, turns: 1 })
+  if (mustReserve(account, agent))
+    await addUsage(ctx, account._id, [{ agentId: agent._id, at: now(), add: { ...NO_USAGE, turns: 1 } }])
   if (isCapped(account, agent)) await clearStatus(ctx, account._id, agent._id)
 }
 

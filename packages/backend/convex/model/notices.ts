@@ -9,6 +9,7 @@ import { nullable, vNotificationType } from '../lib/validators.js'
 import { findMember } from './accounts.js'
 import { recordActivity } from './activity.js'
 import { SYSTEM } from './actors.js'
+import { countUnread } from './folds.js'
 import type { Item } from './lanes.js'
 import { isMuted } from './preferences.js'
 
@@ -51,7 +52,7 @@ export async function tellPeople(ctx: MutationCtx, accountId: Id<'accounts'>, to
   for (const { userId, notice } of told) {
     if (await wants(ctx, accountId, userId, notice)) ids.push(await insertNotice(ctx, accountId, userId, notice))
   }
-  if (ids.length > 0) await ctx.scheduler.runAfter(0, internal.notifications.fold, { ids })
+  await countUnread(ctx, ids)
 }
 
 async function wants(ctx: MutationCtx, accountId: Id<'accounts'>, userId: string, notice: Notice): Promise<boolean> {

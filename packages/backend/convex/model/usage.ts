@@ -10,9 +10,9 @@ import { USAGE_PERIODS } from '@mission-control/shared/enums'
 import type { Usage } from '@mission-control/shared/budgets'
 import { NO_USAGE, periodStart, toMicroUsd, toTokens } from '@mission-control/shared/budgets'
 import type { RunUsage } from '@mission-control/shared/service-contract'
-import { internal } from '../_generated/api.js'
 import type { Doc, Id } from '../_generated/dataModel.js'
 import type { MutationCtx, QueryCtx } from '../_generated/server.js'
+import { countUsage } from './folds.js'
 
 /** Whose usage: an agent's, or (`agentId` null) the account's. */
 export interface Scope {
@@ -47,30 +47,40 @@ export async function addToRow(
   const { accountId, agentId } = scope
   if (!row)
     return await ctx.db.insert('usage', { accountId, agentId, period, start: periodStart(period, at), ...add, reached: [] })
-  await ctx.db.patch(row._id, {
-    turns: row.turns + add.turns,
-    inputTokens: row.inputTokens + add.inputTokens,
-    outputTokens: row.outputTokens + add.outputTokens,
-    microUsd: row.microUsd + add.microUsd,
-  })
+  await ctx.db.patch(row._id, plus(row, add))
   return row._id
 }
 
-/** Adds to the agent's and the account's hour and day. */
-export async function addUsage(
-  ctx: MutationCtx,
-  accountId: Id<'accounts'>,
-  agentId: Id<'agents'>,
-  at: number,
-  add: Usage,
-): Promise<void> {
-  for (const scope of [
-    { accountId, agentId },
-    { accountId, agentId: null },
-  ]) {
-    for (const period of USAGE_PERIODS) await addToRow(ctx, scope, period, at, add)
-  }
+/** What a turn that was claimed at `at` brings to its agent. */
+export interface AgentUsage {
+  readonly agentId: Id<'agents'>
+  readonly at: number
+  readonly add: Usage
 }
+
+/** Adds to the agents' and the account's hours and days: once to each row, however many turns there are. */
+export async function addUsage(ctx: MutationCtx, accountId: Id<'accounts'>, added: readonly AgentUsage[]): Promise<void> {
+  const rows = new Map<string, { scope: Scope; period: UsagePeriod; at: number; sum: Usage }>()
+  for (const { agentId, at, add } of added) {
+    for (const scope of [
+      { accountId, agentId },
+      { accountId, agentId: null },
+    ]) {
+      for (const period of USAGE_PERIODS) {
+        const key = `${scope.agentId ?? ''}|${period}|${periodStart(period, at)}`
+        rows.set(key, { scope, period, at, sum: plus(rows.get(key)?.sum ?? NO_USAGE, add) })
+      }
+    }
+  }
+  for (const { scope, period, at, sum } of rows.values()) await addToRow(ctx, scope, period, at, sum)
+}
+
+const plus = (a: Usage, b: Usage): Usage => ({
+  turns: a.turns + b.turns,
+  inputTokens: a.inputTokens + b.inputTokens,
+  outputTokens: a.outputTokens + b.outputTokens,
+  microUsd: a.microUsd + b.microUsd,
+})
 
 type Run = Pick<Doc<'agentRuns'>, 'accountId' | 'agentId' | 'claimedAt' | 'outcome' | 'sentAt' | 'turnCounted'>
 
@@ -100,5 +110,5 @@ const costOf = (usage: RunUsage | null): Usage =>
 /** The amounts travel with the call: a scheduled mutation runs exactly once, and nothing it reads can make it count twice. */
 async function schedule(ctx: MutationCtx, { accountId, agentId, claimedAt: at }: Run, add: Usage): Promise<void> {
   if (Object.values(add).every((amount) => amount === 0)) return
-  await ctx.scheduler.runAfter(0, internal.usage.add, { accountId, agentId, at, add })
+  await countUsage(ctx, accountId, { agentId, at, add })
 }

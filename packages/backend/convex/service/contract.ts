@@ -135,6 +135,11 @@ export const vSettle = {
 }
 export const vSettleResult = v.object({ state: vDeliveryState, messageId: nullable(v.string()), replayed: v.boolean() })
 
+export const vSettledOne = v.union(
+  v.object({ settled: vSettleResult }),
+  v.object({ refused: v.object({ code: oneOf(['STALE_FENCE', 'NOT_FOUND']), message: v.string() }) }),
+)
+
 export const vFail = {
   id: v.string(),
   fence: v.number(),

@@ -9,7 +9,7 @@ import { SYSTEM } from '../model/actors.js'
 import { claimItems } from '../model/claim.js'
 import { DEAD_STATES, listItems, readyHeads, traceItem } from '../model/queue.js'
 import { reportLate } from '../model/runs.js'
-import { failItem, redriveItem, releaseItem, settleItem } from '../model/settle.js'
+import { failItem, redriveItem, releaseItem, settleItem, settleItems } from '../model/settle.js'
 import { activeRuntime, getSignals } from '../model/signals.js'
 import {
   vClaimResult,
@@ -18,6 +18,7 @@ import {
   vPage,
   vReadyHeads,
   vSettle,
+  vSettledOne,
   vSettleResult,
   vTrace,
   vUndeliveredPage,
@@ -51,6 +52,19 @@ export const settle = serviceMutation({
   returns: vSettleResult,
   handler: async (ctx, { id, ...outcome }) =>
     await settleItem(ctx, await getOwned(ctx, ctx.accountId, 'deliveries', id), outcome),
+})
+
+/**
+ * Settles several claims at once, answered in the same order. Each is taken or refused by its own fence, as if it had come alone; an
+ * error of any other kind leaves all of them as they were.
+ */
+export const settleMany = serviceMutation({
+  args: { settles: v.array(v.object(vSettle)) },
+  returns: v.array(vSettledOne),
+  handler: async (ctx, { settles }) => {
+    if (settles.length > LIMITS.settlesTogether) refuse('LIMIT', `At most ${LIMITS.settlesTogether} are settled at once.`)
+    return await settleItems(ctx, ctx.accountId, settles)
+  },
 })
 
 /** Settles without a reply. */

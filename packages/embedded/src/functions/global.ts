@@ -83,7 +83,7 @@ export function installGlobal(): void {
         if (answer === undefined) return waitFor(execution, op, call)
       } catch (error) {
         execution.time.leave()
-        return Promise.reject(error)
+        return Promise.reject(error instanceof Error ? error : new Error(String(error)))
       }
       execution.time.leave()
       return Promise.resolve(answer)
