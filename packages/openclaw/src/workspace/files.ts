@@ -9,7 +9,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomically } from '../atomic-file.ts'
 import { putAside } from './keep.ts'
-import { hashOf, lstatOrNull, readManifest, readRegular, writeManifest } from './manifest.ts'
+import { hashOf, lstatOrNull, NOTHING_OURS, readManifest, readRegular, writeManifest } from './manifest.ts'
 
 export const WORKSPACE_FILES = ['SOUL.md', 'AGENTS.md', 'USER.md', 'IDENTITY.md', 'HEARTBEAT.md', 'TOOLS.md'] as const
 export type WorkspaceFile = (typeof WORKSPACE_FILES)[number]
@@ -35,10 +35,14 @@ export async function writeWorkspace(
   owner: string,
   files: Readonly<Partial<Record<WorkspaceFile, string>>>,
 ): Promise<WrittenWorkspace> {
-  const kept = await takeFolder(dir, owner)
-  const manifest = await readManifest(dir)
+  const { kept, isNew } = await takeFolder(dir, owner)
+  const manifest = isNew ? NOTHING_OURS : await readManifest(dir)
   const write = async (name: WorkspaceFile, content: string) => {
     const path = join(dir, name)
+    if (isNew) {
+      await writeFileAtomically(path, content)
+      return { name, content, changed: true, aside: [] }
+    }
     const there = await readRegular(path)
     if (there === content) return { name, content, changed: false, aside: [] }
     const isOurs = there !== null && hashOf(there) === manifest.files[name]
@@ -60,7 +64,8 @@ export async function writeWorkspace(
   }
 }
 
-async function takeFolder(dir: string, owner: string): Promise<string[]> {
+/** `isNew`: made just now, so that nothing is in it. A thousand agents that are new need not be asked for what they cannot have. */
+async function takeFolder(dir: string, owner: string): Promise<{ kept: string[]; isNew: boolean }> {
   const kept: string[] = []
   const stats = await lstatOrNull(dir)
   if (stats !== null && !stats.isDirectory()) {
@@ -71,9 +76,9 @@ async function takeFolder(dir: string, owner: string): Promise<string[]> {
     const { owner: other } = await readManifest(dir)
     if (other !== null && other !== owner) kept.push(await putAside(dir))
   }
-  await mkdir(dir, { recursive: true })
+  const isNew = (await mkdir(dir, { recursive: true })) !== undefined
   // What stands there, also a link, is the agent's own business: nothing is ever written into it.
   const memory = join(dir, MEMORY_DIR)
-  if ((await lstatOrNull(memory)) === null) await mkdir(memory)
-  return kept
+  if (isNew || (await lstatOrNull(memory)) === null) await mkdir(memory)
+  return { kept, isNew }
 }

@@ -17,11 +17,14 @@ export type Manifest = z.infer<typeof Manifest>
 /** Nothing of ours is nearly as large; a larger file is not read. */
 const LARGEST_BYTES = 1_000_000
 
+/** What a folder says in which we have written nothing. */
+export const NOTHING_OURS: Manifest = { owner: null, files: {} }
+
 /** A manifest that is missing or damaged says that nothing is ours: then every file that differs is kept. */
 export async function readManifest(dir: string): Promise<Manifest> {
   const text = await readRegular(join(dir, MANIFEST))
   const parsed = Manifest.safeParse(text === null ? null : parseJsonOrNull(text))
-  return parsed.success ? parsed.data : { owner: null, files: {} }
+  return parsed.success ? parsed.data : NOTHING_OURS
 }
 
 export async function writeManifest(dir: string, manifest: Manifest): Promise<void> {
