@@ -53,6 +53,7 @@ export function patch(tx: Transaction, args: IdArgs & { value: Json }): Json {
     if (problem) throw badValue('patch', problem)
   }
   const current = existing(tx, id, 'Update')
+  if (changesNothing(current, change)) return null
   const merged: JsonObject = { ...current }
   for (const [field, value] of Object.entries(change)) {
     if (isUndefinedMarker(value)) delete merged[field]
@@ -61,8 +62,17 @@ export function patch(tx: Transaction, args: IdArgs & { value: Json }): Json {
   const problem = valueProblem(merged)
   if (problem) throw new FunctionError(problem)
   checkUserSize(sizeOf(merged)) // before it is written: a handler may catch the refusal and commit
-  update(tx, table, current, merged)
+  tx.update(table, id, withSystemFields(merged, id, current['_creationTime'] as number))
   return null
+}
+
+/** A document that stays as it is is not written: nobody who read it is told, and it counts for no cap. */
+function changesNothing(current: JsonObject, change: JsonObject): boolean {
+  return Object.entries(change).every(([field, value]) =>
+    isUndefinedMarker(value)
+      ? !Object.hasOwn(current, field)
+      : Object.hasOwn(current, field) && (current[field] === value || isDeepStrictEqual(current[field], value)),
+  )
 }
 
 export function replace(tx: Transaction, args: IdArgs & { value: Json }): Json {
@@ -124,7 +134,7 @@ function existing(tx: Transaction, id: string, verb: string): JsonObject {
   return document
 }
 
-/** A document that stays as it is is not written: nobody who read it is told, and it counts for no cap. */
+/** As for a patch, of the whole document. */
 function update(tx: Transaction, table: TableInfo, current: JsonObject, next: JsonObject): void {
   const document = withSystemFields(next, current['_id'] as string, current['_creationTime'] as number)
   if (isDeepStrictEqual(document, current)) return
