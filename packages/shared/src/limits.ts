@@ -38,8 +38,8 @@ export const LIMITS = {
   /** Ids one `claim` may name: twice the ready query's page. */
   claimIds: 16,
   readyHeads: 8,
-  /** Claims that one `settleMany` ends: what each may read, eight times, stays below what a transaction may. */
-  settlesTogether: 8,
+  /** Claims that one `settleMany` ends. Each may tell `fanOutStep` agents: sixteen of them stay below the 4,096 reads of a transaction. */
+  settlesTogether: 16,
   /** Agents one check-in or one `upsertHeartbeat` may name. */
   dueAgents: 100,
   profilesPerCall: 20,
