@@ -38,6 +38,24 @@ const n = {
       return data ?? null
     },
   }),
+  changesAll: internalMutationGeneric({
+    args: { changed: v.any(), removed: v.any() },
+    handler: async (ctx, { changed, removed }) => {
+      await ctx.db.patch(changed, { k: 'by the child' })
+      await ctx.db.delete(removed)
+      throw new Error('undone')
+    },
+  }),
+  looksAfterwards: mutationGeneric({
+    args: {},
+    handler: async (ctx) => {
+      const ids = { changed: await ctx.db.insert('anything', { k: 1 }), removed: await ctx.db.insert('anything', { k: 2 }) }
+      await ctx.runMutation(ref('n:changesAll'), ids).catch(() => undefined)
+      const found = await ctx.db.query('anything').collect()
+      await ctx.db.patch(ids.changed, { other: true })
+      return [await ctx.db.get(ids.changed), await ctx.db.get(ids.removed), ...found].map((row) => row?.['k'] as number)
+    },
+  }),
   whoAndWhen: internalQueryGeneric({
     args: {},
     handler: async (ctx) => [(await ctx.auth.getUserIdentity())?.subject ?? null, bundled().now()],
@@ -96,6 +114,11 @@ it.each([
   expect(await backend.mutation('n:parent', { fail })).toEqual(result)
   await backend.finishScheduled()
   expect(await backend.query('n:values', {})).toEqual(values)
+})
+
+it('what a failed child changed and removed is as before for its parent, which goes on with it', async () => {
+  const backend = await inMemory({ functions })
+  expect(await backend.mutation('n:looksAfterwards', {})).toEqual([1, 2, 1, 2])
 })
 
 it('a child has its caller’s time and identity; what is scheduled has nobody’s', async () => {
