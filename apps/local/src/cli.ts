@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { forTerminal } from '@mission-control/shared/unseen'
 import { parseLifetime } from './sign-in/lifetime.ts'
 import { ROOT } from './stack/entries.ts'
 
@@ -203,7 +204,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
   else if (!(error instanceof Stopped)) {
     const { readable } = await import('./errors.ts')
-    process.stderr.write(`mc: ${readable(error).message}\n`)
+    process.stderr.write(`mc: ${forTerminal(readable(error).message)}\n`)
     process.exitCode = EXIT.failed
   }
 }
