@@ -192,9 +192,9 @@ describe('sync-once', () => {
 
 it('the program obeys no terminal sequence in what it prints, and neither does whoever reads it', () => {
   const cli = new URL('../src/cli.ts', import.meta.url).pathname
-  const { stderr } = spawnSync(process.execPath, ['--', cli, 'check', '--env-file', '/nowhere/\x1b[2J\u009b31m\u202ecod'], {
+  const { stdout } = spawnSync(process.execPath, ['--', cli, 'check', '--env-file', '/nowhere/\x1b[2J\u009b31m\u202ecod'], {
     encoding: 'utf8',
   })
-  expect(stderr).toContain('/nowhere/\\u001b[2J\\u009b31m\\u202ecod')
-  expect(/(?!\n)[\p{Cc}\p{Cf}]/u.exec(stderr)).toBeNull()
+  expect(stdout).toContain('/nowhere/\\u001b[2J\\u009b31m\\u202ecod')
+  expect(/(?!\n)[\p{Cc}\p{Cf}]/u.exec(stdout)).toBeNull()
 })
