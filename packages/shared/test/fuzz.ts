@@ -75,18 +75,22 @@ export const hostileJson = (words: readonly string[] = []): fc.Arbitrary<unknown
 }
 
 /** One value, or another of the same grammar: the shape is right more often than not, so that what lies behind it is reached. */
-export const mostly = <T>(right: fc.Arbitrary<T>, wrong: fc.Arbitrary<unknown> = hostileJson()): fc.Arbitrary<unknown> =>
-  fc.oneof({ weight: 5, arbitrary: right }, { weight: 1, arbitrary: wrong })
+export const mostly = <T>(
+  right: fc.Arbitrary<T>,
+  wrong: fc.Arbitrary<unknown> = hostileJson(),
+  timesAsOften = 5,
+): fc.Arbitrary<unknown> => fc.oneof({ weight: timesAsOften, arbitrary: right }, { weight: 1, arbitrary: wrong })
 
 /** A record of which any field may be wrong or missing. */
-export const mostlyRecord = (fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> =>
-  fc
-    .record(
-      Object.fromEntries(
-        Object.entries(fields).map(([name, field]) => [name, mostly(field, fc.oneof(hostileJson(), fc.constant(undefined)))]),
-      ),
-    )
+export const mostlyRecord = (
+  fields: Record<string, fc.Arbitrary<unknown>>,
+  timesAsOften = 5,
+): fc.Arbitrary<Record<string, unknown>> => {
+  const wrong = fc.oneof(hostileJson(), fc.constant(undefined))
+  return fc
+    .record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, mostly(field, wrong, timesAsOften)])))
     .map((record) => Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)))
+}
 
 /** A beginning, a piece said again and again up to `length`, an end: what backtracking patterns are slow on. */
 export const pumped = (words: readonly string[], length: number): fc.Arbitrary<string> => {
