@@ -76,7 +76,12 @@ const program = new Command('mc')
   .description('Mission Control on one machine: embedded backend, OpenClaw gateway and runtime.')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
-  .addHelpText('after', '\n  test [--fast | --full]        every check of this repository\n\nStart with: ./mc demo')
+  .addHelpText(
+    'after',
+    '\n  test [--fast | --full]        every check of this repository' +
+      '\n  audit [--must-answer]         known vulnerabilities of what is run in production' +
+      '\n  sbom image|repository [file]  a bill of materials, CycloneDX\n\nStart with: ./mc demo',
+  )
 
 program
   .command('demo')
