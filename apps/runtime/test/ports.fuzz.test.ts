@@ -19,6 +19,9 @@ import type { HealthServer } from '../src/health/server.ts'
 import { startHealthServer } from '../src/health/server.ts'
 import { createRefusalLog } from '../src/http/refusal-log.ts'
 
+/** Far longer than any answer takes, on a busy machine too. */
+const UNANSWERED_MS = 20_000
+
 const TOKEN = `mca_${'0a'.repeat(32)}`
 const lines: { level: string; line: string }[] = []
 const at = (level: string) => (fields: object, message: string) =>
@@ -60,7 +63,13 @@ const HEADERS = {
   accept: 'application/json, text/event-stream',
 }
 const post = (body: string, headers: Record<string, string> = {}) =>
-  fetch(`http://127.0.0.1:${tools.port}/mcp`, { method: 'POST', headers: { ...HEADERS, ...headers }, body })
+  fetch(`http://127.0.0.1:${tools.port}/mcp`, {
+    method: 'POST',
+    headers: { ...HEADERS, ...headers },
+    body,
+    // Whoever is not answered at all would only be seen by the test's own end.
+    signal: AbortSignal.timeout(UNANSWERED_MS),
+  })
 const stillServes = async () => {
   expect((await fetch(`http://127.0.0.1:${health.port}/livez`)).status).toBe(200)
   const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'task_get', arguments: {} } }
