@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 /** A busy machine is no failure: what hangs is found by this all the same. */
 const PATIENT = { testTimeout: 90_000, hookTimeout: 90_000 }
+/** FUZZ_RUNS multiplies the runs of fuzz tests, and what they may take. */
+const FUZZED = { ...PATIENT, testTimeout: PATIENT.testTimeout * Number(process.env['FUZZ_RUNS'] ?? 1) }
 
 /**
  * `unit` and `backend` run everything that needs no OpenClaw; `e2e` (files named *.e2e.test.ts) starts real processes and the real gateway,
@@ -19,7 +21,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,packages}/*/{src,test,convex}/**/*.test.ts'],
           exclude: ['packages/backend/**', '**/*.e2e.test.ts', '**/*.full.test.ts', '**/node_modules/**'],
-          ...PATIENT,
+          ...FUZZED,
         },
       },
       {
@@ -28,7 +30,7 @@ export default defineConfig({
           include: ['packages/backend/{test,convex}/**/*.test.ts'],
           // Seventy files over one bundle and one set of modules without state: loading them once is half of the time.
           isolate: false,
-          ...PATIENT,
+          ...FUZZED,
         },
       },
       {

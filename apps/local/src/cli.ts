@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { forTerminal } from '@mission-control/shared/unseen'
 import { parseLifetime } from './sign-in/lifetime.ts'
 import { ROOT } from './stack/entries.ts'
 
@@ -75,7 +76,12 @@ const program = new Command('mc')
   .description('Mission Control on one machine: embedded backend, OpenClaw gateway and runtime.')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
-  .addHelpText('after', '\n  test [--fast | --full]        every check of this repository\n\nStart with: ./mc demo')
+  .addHelpText(
+    'after',
+    '\n  test [--fast | --full]        every check of this repository' +
+      '\n  audit [--must-answer]         known vulnerabilities of what is run in production' +
+      '\n  sbom image|repository [file]  a bill of materials, CycloneDX\n\nStart with: ./mc demo',
+  )
 
 program
   .command('demo')
@@ -203,7 +209,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
   else if (!(error instanceof Stopped)) {
     const { readable } = await import('./errors.ts')
-    process.stderr.write(`mc: ${readable(error).message}\n`)
+    process.stderr.write(`mc: ${forTerminal(readable(error).message)}\n`)
     process.exitCode = EXIT.failed
   }
 }

@@ -1,4 +1,8 @@
-/** Lines for the person in front of the terminal. Colours only where they are seen; NO_COLOR is honoured by picocolors. */
+/**
+ * Lines for the person in front of the terminal. Colours only where they are seen; NO_COLOR is honoured by picocolors. What agents, people
+ * and programs wrote is shown and never obeyed: their escape sequences stand there as text.
+ */
+import { forTerminal, lineForTerminal } from '@mission-control/shared/unseen'
 import pc from 'picocolors'
 
 export interface Screen {
@@ -18,16 +22,19 @@ export function createScreen(out: { write(text: string): unknown; columns?: numb
   const line = (text: string) => void out.write(`${text}\n`)
   const width = Math.max(50, Math.min(out.columns ?? 100, 110))
   return {
-    heading: (text) => line(`\n${pc.bold(text)}`),
+    heading: (text) => line(`\n${pc.bold(forTerminal(text))}`),
     step: (name, detail, tookMs) =>
-      line(`  ${pc.cyan(name.padEnd(NAME_WIDTH))} ${detail}${tookMs === undefined ? '' : pc.dim(`  (${seconds(tookMs)})`)}`),
-    event: (sinceMs, text) => line(`  ${pc.dim(`+${Math.round(sinceMs)} ms`.padStart(NAME_WIDTH))} ${pc.dim(text)}`),
+      line(
+        `  ${pc.cyan(name.padEnd(NAME_WIDTH))} ${forTerminal(detail)}${tookMs === undefined ? '' : pc.dim(`  (${seconds(tookMs)})`)}`,
+      ),
+    event: (sinceMs, text) =>
+      line(`  ${pc.dim(`+${Math.round(sinceMs)} ms`.padStart(NAME_WIDTH))} ${pc.dim(lineForTerminal(text))}`),
     message: (author, text) => {
-      const [first, ...rest] = wrap(text, width - NAME_WIDTH - 4)
-      line(`  ${pc.green(author.padEnd(NAME_WIDTH))} ${first ?? ''}`)
+      const [first, ...rest] = wrap(forTerminal(text), width - NAME_WIDTH - 4)
+      line(`  ${pc.green(lineForTerminal(author).padEnd(NAME_WIDTH))} ${first ?? ''}`)
       for (const more of rest) line(`  ${' '.repeat(NAME_WIDTH)} ${more}`)
     },
-    note: (text) => line(`  ${text}`),
+    note: (text) => line(`  ${forTerminal(text)}`),
   }
 }
 

@@ -16,6 +16,7 @@ import type { CommandIo, CommonOptions } from './commands/context.ts'
 import { helpText } from './config/document.ts'
 import { LOG_LEVELS } from './config/variables.ts'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { forTerminal } from '@mission-control/shared/unseen'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -38,8 +39,9 @@ function io(): CommandIo {
   return {
     env: process.env,
     stop: stopOnSignals(),
-    out: (line) => void process.stdout.write(`${line}\n`),
-    error: (line) => void process.stderr.write(`${line}\n`),
+    // What commands print holds what people, agents and model providers wrote.
+    out: (line) => void process.stdout.write(`${forTerminal(line)}\n`),
+    error: (line) => void process.stderr.write(`${forTerminal(line)}\n`),
     isTerminal: process.stdout.isTTY,
     version,
     packageRoot: fileURLToPath(new URL('..', import.meta.url)),
@@ -129,7 +131,7 @@ async function main(): Promise<number> {
     await program((result) => (code = result)).parseAsync()
   } catch (error) {
     if (!(error instanceof CommanderError)) {
-      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+      process.stderr.write(`${forTerminal(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`)
       return EXIT.failed
     }
     // Help and version end this way too, with 0.

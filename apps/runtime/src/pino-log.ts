@@ -1,4 +1,8 @@
-/** Structured lines on stdout, pretty on a terminal. Whatever a line carries, secrets never leave the process. */
+/**
+ * Structured lines on stdout, pretty on a terminal. Whatever a line carries, secrets never leave the process, and no escape sequence
+ * reaches the terminal that shows it.
+ */
+import { forTerminal } from '@mission-control/shared/unseen'
 import pino from 'pino'
 import pretty from 'pino-pretty'
 import type { Log } from './log.ts'
@@ -21,6 +25,10 @@ const SECRET_PATHS = SECRET_NAMES.flatMap((name) => [name, `*.${name}`])
 const errorFields = (error: unknown): unknown =>
   error instanceof Error ? { name: error.name, message: error.message, stack: error.stack } : error
 
+/** A line whose texts stand in it as they are to be shown: what makes lines pretty takes one escape off. */
+const escapedTwice = (line: string): string =>
+  `${JSON.stringify(JSON.parse(line, (_key, value: unknown) => (typeof value === 'string' ? forTerminal(value) : value)))}\n`
+
 export function createLog(
   { level, now, colour, pretty: isPretty, redactor }: LogOptions,
   out: NodeJS.WritableStream = process.stdout,
@@ -32,7 +40,7 @@ export function createLog(
     formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: SECRET_PATHS, censor: '***' },
     serializers: { error: errorFields },
-    hooks: { streamWrite: (line: string) => redactor.redact(line) },
+    hooks: { streamWrite: (line: string) => (isPretty ? escapedTwice : forTerminal)(redactor.redact(line)) },
   }
   if (!isPretty) return pino(options, out as pino.DestinationStream)
   return pino(

@@ -17,20 +17,30 @@ export interface Redactor {
 const SHORTEST = 8
 
 export function createRedactor(secrets: readonly string[] = []): Redactor {
-  /** As they are, and as they stand in JSON. The longest first: one may be part of another. */
+  /** In every form they are written in. The longest first: one may be part of another. */
   let known: readonly string[] = []
   const redactor: Redactor = {
     redact: (text) =>
       known.reduce((rest, secret) => rest.replaceAll(secret, '***'), redactServiceTokens(text).replace(AGENT_TOKEN_TEXT, '***')),
     add(secret) {
       if (secret.length < SHORTEST) return
-      const forms = new Set([...known, secret, JSON.stringify(secret).slice(1, -1)])
+      const forms = new Set([...known, ...formsOf(secret)])
       known = [...forms].sort((a, b) => b.length - a.length)
     },
   }
   for (const secret of secrets) redactor.add(secret)
   return redactor
 }
+
+const inJson = (text: string): string => JSON.stringify(text).slice(1, -1)
+
+/** As it is, in an address, in JSON, and in a line of our log about an answer that was JSON. */
+const formsOf = (secret: string): string[] => [
+  secret,
+  encodeURIComponent(secret.toWellFormed()),
+  inJson(secret),
+  inJson(inJson(secret)),
+]
 
 /** Everything in the configuration that nobody else may read. */
 export function secretsOf({ serviceToken, externalGateway, model }: RuntimeConfig): string[] {

@@ -1,4 +1,5 @@
 /** `check` and `sync-once` against a real backend and the fake gateway. */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
@@ -187,4 +188,13 @@ describe('sync-once', () => {
     expect((await synced({ ...env, CONVEX_URL: 'http://127.0.0.1:9' })).code).toBe(5)
     expect((await synced({ ...env, SERVICE_TOKEN: `${world.token.slice(0, -4)}AAAA` })).code).toBe(4)
   })
+})
+
+it('the program obeys no terminal sequence in what it prints, and neither does whoever reads it', () => {
+  const cli = new URL('../src/cli.ts', import.meta.url).pathname
+  const { stdout } = spawnSync(process.execPath, ['--', cli, 'check', '--env-file', '/nowhere/\x1b[2J\u009b31m\u202ecod'], {
+    encoding: 'utf8',
+  })
+  expect(stdout).toContain('/nowhere/\\u001b[2J\\u009b31m\\u202ecod')
+  expect(/(?!\n)[\p{Cc}\p{Cf}]/u.exec(stdout)).toBeNull()
 })

@@ -1,4 +1,5 @@
 /** `mission-control-backend`: serve a built backend, call a function of a running one, and look after its data. */
+import { forTerminal } from '@mission-control/shared/unseen'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { addOperations } from './cli/operations.ts'
 import { callRunning } from './cli/run.ts'
@@ -80,7 +81,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv)
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE // it has said why
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+    process.stderr.write(`${forTerminal(error instanceof Error ? error.message : String(error))}\n`)
     return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED
   }
   return code

@@ -4,8 +4,9 @@
  * boot id of the process behind the socket, coded errors, abort signals, and refusals that surface at once.
  */
 import { GatewayClient } from '@openclaw/gateway-client'
+import { z } from 'zod'
 import type { Clock } from '@mission-control/shared/clock'
-import type { EventFrame, HelloOk } from '@openclaw/gateway-protocol/frame-guards'
+import type { EventFrame } from '@openclaw/gateway-protocol/frame-guards'
 import { translateError } from './client-errors.ts'
 import { GatewayError, messageOf } from './errors.ts'
 import { untilAborted } from '@mission-control/host/until-aborted'
@@ -17,6 +18,13 @@ const REQUEST_TIMEOUT_MS = 30_000
 const SILENT_TICKS = 2
 /** Between ticks, when the gateway does not say. Milliseconds. */
 const TICK_MS = 30_000
+
+/** What is read of the gateway's greeting, which the official client passes on unchecked. */
+const Hello = z.object({
+  server: z.object({ version: z.string(), connId: z.string(), bootId: z.string().optional() }),
+  // A tick of nothing would make the watch below spin.
+  policy: z.object({ tickIntervalMs: z.number().min(10).max(3_600_000).catch(TICK_MS) }).catch({ tickIntervalMs: TICK_MS }),
+})
 
 export interface Connected {
   /** Changes whenever the gateway process is another one. */
@@ -125,7 +133,10 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     if (before.current !== current || before.lastError !== lastError) for (const listener of changeListeners) listener()
   }
 
-  function onHello(hello: HelloOk): void {
+  function onHello(greeting: unknown): void {
+    const parsed = Hello.safeParse(greeting)
+    if (!parsed.success) return onRefused(new GatewayError('GATEWAY_PROTOCOL', 'the greeting of the gateway is unreadable'))
+    const hello = parsed.data
     const bootId = hello.server.bootId ?? hello.server.connId
     const connected = { bootId, version: hello.server.version }
     const isNew = bootId !== lastBootId

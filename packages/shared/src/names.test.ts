@@ -21,12 +21,17 @@ describe('session keys', () => {
   it('are lower case', () => {
     expect(sessionKey({ slug: 'Writer', accountId: 'K57', taskId: 'T1', generation: 2 })).toBe('agent:writer:k57:task:t1:v2')
   })
-  it.each(['', 'writer', 'agent:writer', 'agent:writer:a:task:b:v0', 'agent:Writer:a', 'agent:writer:a:cron:b'])(
-    '%j is none of ours',
-    (key) => {
-      expect(parseSessionKey(key)).toBeNull()
-    },
-  )
+  it.each([
+    '',
+    'writer',
+    'agent:writer',
+    'agent:writer:a:task:b:v0',
+    'agent:writer:a:task:b:v1',
+    'agent:Writer:a',
+    'agent:writer:a:cron:b',
+  ])('%j is none of ours', (key) => {
+    expect(parseSessionKey(key)).toBeNull()
+  })
 })
 
 it.each([

@@ -12,7 +12,8 @@ export interface SessionName {
   readonly generation: number
 }
 
-const KEY = /^agent:([a-z][a-z0-9-]{1,39}):([0-9a-z]+)(?::task:([0-9a-z]+)(?::v([1-9][0-9]*))?)?$/
+/** Exactly what `sessionKey` writes: the first generation has no number, and none has more digits than a number keeps apart. */
+const KEY = /^agent:([a-z][a-z0-9-]{1,39}):([0-9a-z]+)(?::task:([0-9a-z]+)(?::v([2-9]|[1-9][0-9]{1,8}))?)?$/
 
 export function sessionKey({ slug, accountId, taskId, generation }: SessionName): string {
   const base = `agent:${slug}:${accountId}`

@@ -8,6 +8,7 @@ import { installOpenclaw } from '@mission-control/openclaw/install'
 import { HealthPage } from '@mission-control/shared/health'
 import { createAccount, fillDemo, followNames } from '../account.ts'
 import type { ConversationEvent, Delivery } from '../conversation.ts'
+import { forTerminal } from '@mission-control/shared/unseen'
 import { followTask } from '../conversation.ts'
 import { DEMO_MESSAGE, DEMO_REPLY, DEMO_TASK } from '../demo-account.ts'
 import { realModel } from '../model.ts'
@@ -109,7 +110,7 @@ export async function demo(options: DemoOptions, signal: AbortSignal): Promise<v
     const { delivery, reply } = await untilAborted(Promise.race([first.promise, stack.failed]), signal)
     if (options.once) {
       if (options.json)
-        process.stdout.write(`${JSON.stringify(await result(stack, delivery, reply, names.nameOf, fakeGateway))}\n`)
+        process.stdout.write(`${forTerminal(JSON.stringify(await result(stack, delivery, reply, names.nameOf, fakeGateway)))}\n`)
       return
     }
     screen.heading('It keeps running. Try these from a second terminal:')

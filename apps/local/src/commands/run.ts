@@ -1,5 +1,6 @@
 /** `./mc run module:function '{...}'`: any public function of the running stack, as its owner, through the normal guards. */
 import path from 'node:path'
+import { forTerminal } from '@mission-control/shared/unseen'
 import { makeFunctionReference } from 'convex/server'
 import { readable } from '../errors.ts'
 import { LOCAL_IDENTITY } from '../sign-in/person.ts'
@@ -24,7 +25,7 @@ export async function runFunction(name: string, json: string, { dataDir, record 
   ]
   for (const [index, call] of kinds.entries()) {
     try {
-      process.stdout.write(`${JSON.stringify(await call(), null, 2)}\n`)
+      process.stdout.write(`${forTerminal(JSON.stringify(await call(), null, 2))}\n`)
       return
     } catch (error) {
       if (index < kinds.length - 1 && isWrongKind(error)) continue

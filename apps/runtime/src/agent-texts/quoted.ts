@@ -2,6 +2,7 @@
  * Text of others in what we tell an agent: either on one line in double quotes, or a block between fences whose every line is marked.
  * Whatever somebody writes, no line of it begins like one of ours. Pure.
  */
+import { withoutUnseen as seen } from '@mission-control/shared/unseen'
 import { fenceOf } from './rules.ts'
 
 /** A text of others, to be set between fences. */
@@ -17,15 +18,6 @@ export type Part = string | Quoted
 /** Everything that any reader might take for the end of a line. */
 const LINE_BREAK = /\r\n|[\n\r\v\f\u0085\u2028\u2029]/
 const MARK = '> '
-
-/**
- * What people do not see, agents must not read: control and format characters, tag characters and the selectors that can carry
- * a hidden text. Kept are tab, the joiners that scripts and emoji need, and the few format characters that are visible.
- */
-const UNSEEN =
-  /(?![\t\u200C\u200D\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2\u{110BD}\u{110CD}])[\p{Cc}\p{Cf}\u{E0100}-\u{E01EF}]/gu
-
-const seen = (text: string): string => text.toWellFormed().replace(UNSEEN, '')
 
 /** On one line: a line break would begin a line that looks like one of ours. */
 export const oneLine = (text: string): string => seen(text.split(LINE_BREAK).join(' ')).replace(/\s+/g, ' ').trim()

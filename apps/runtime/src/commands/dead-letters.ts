@@ -1,6 +1,7 @@
 /** `dead-letters`: deliveries that were given up, why, and putting them back. */
 import { EXIT } from '@mission-control/shared/exit-codes'
 import type { UndeliveredPage } from '@mission-control/shared/service-contract'
+import { lineForTerminal } from '@mission-control/shared/unseen'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import { service } from '../service.ts'
 import { aboutDelivery, withBackend } from './ask.ts'
@@ -46,8 +47,8 @@ function listLines(items: readonly Letter[], cursor: string | null): string[] {
   if (items.length === 0 && cursor === null) return ['There are no dead letters.']
   return [
     ...items.flatMap(({ id, type, agentSlug, taskTitle, dueAt, attempts, reason }) => [
-      `${id}  died ${new Date(dueAt).toISOString()}  ${type} to @${agentSlug}${taskTitle === null ? '' : ` in "${taskTitle}"`}`,
-      `    after ${attempts} attempt${attempts === 1 ? '' : 's'}: ${reason ?? 'no reason was kept'}`,
+      `${id}  died ${new Date(dueAt).toISOString()}  ${type} to @${agentSlug}${taskTitle === null ? '' : ` in ${JSON.stringify(lineForTerminal(taskTitle))}`}`,
+      `    after ${attempts} attempt${attempts === 1 ? '' : 's'}: ${lineForTerminal(reason ?? 'no reason was kept')}`,
     ]),
     ...(cursor === null ? [] : [`There are more: dead-letters list --cursor '${cursor}'`]),
     ...(items.length === 0 ? [] : ['Put one back: dead-letters redrive <id>. Its whole story: trace <id>.']),

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DELIVERY_TYPES } from '@mission-control/shared/enums'
 import type { DeliveryType } from '@mission-control/shared/enums'
+import { fuzzRuns } from '@mission-control/shared/fuzz'
 import type { ClaimedItem } from '@mission-control/shared/service-contract'
 import { INJECTIONS } from '../agent-texts/injections.fixture.ts'
 import { PROMPT_VERSION } from '../agent-texts/rules.ts'
@@ -129,7 +130,7 @@ describe('whatever others write', () => {
         const marked = prompt.split('\n').filter((text) => text.startsWith('>'))
         for (const text of marked) expect(text).not.toContain(fence)
       }),
-      { numRuns: 150 },
+      fuzzRuns(150),
     )
   })
 

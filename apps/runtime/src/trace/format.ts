@@ -2,6 +2,7 @@
 import { GATEWAY_ERRORS } from '@mission-control/openclaw/errors'
 import { ERRORS } from '@mission-control/shared/errors'
 import type { DeliveryTrace } from '@mission-control/shared/service-contract'
+import { lineForTerminal } from '@mission-control/shared/unseen'
 
 type Run = DeliveryTrace['runs'][number]
 
@@ -23,7 +24,7 @@ export function formatTrace(trace: DeliveryTrace): string {
   const head = [
     `delivery   ${id}`,
     `what       ${type} to @${agent.slug}${taskId === null ? '' : ` in task ${taskId}`}`,
-    `state      ${state}${reason === null ? '' : `: ${reason}`}`,
+    `state      ${state}${reason === null ? '' : `: ${lineForTerminal(reason)}`}`,
     ...nextStep(reason),
     `attempts   ${attempts} used, ${trace.runs.length} run${trace.runs.length === 1 ? '' : 's'}`,
     `session    ${sessionKey}`,
@@ -63,11 +64,11 @@ function runLines(run: Run, index: number, committedAt: number): string[] {
     '',
     `run ${index + 1} (fence ${fence})   since the step before, since the commit`,
     ...lines,
-    `  ${outcome === 'failed' ? 'failed' : `${outcome}: ${meaning}`}${reason === null ? '' : ` (${reason})`}`,
+    `  ${outcome === 'failed' ? 'failed' : `${outcome}: ${meaning}`}${reason === null ? '' : ` (${lineForTerminal(reason)})`}`,
     ...(usage === null
       ? []
       : [
-          `  ${usage.model ?? 'unknown model'}: ${usage.inputTokens} tokens in, ${usage.outputTokens} out${usage.costUsd === null ? '' : `, $${usage.costUsd.toFixed(4)}`}`,
+          `  ${lineForTerminal(usage.model ?? 'unknown model')}: ${usage.inputTokens} tokens in, ${usage.outputTokens} out${usage.costUsd === null ? '' : `, $${usage.costUsd.toFixed(4)}`}`,
         ]),
   ]
 }

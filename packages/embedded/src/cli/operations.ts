@@ -1,5 +1,6 @@
 /** `backup`, `export`, `import` and `check`: each one sentence when it fails, and an exit code. */
 import { systemClock, systemRandom } from '@mission-control/host/clock'
+import { forTerminal } from '@mission-control/shared/unseen'
 import type { Command, Option } from 'commander'
 import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs'
 import { once } from 'node:events'
@@ -111,5 +112,5 @@ function interrupted(): AbortSignal {
 }
 
 function print(line: string): void {
-  process.stdout.write(`${line}\n`)
+  process.stdout.write(`${forTerminal(line)}\n`)
 }

@@ -1,4 +1,5 @@
 /** Calls one function on a running backend with the admin key of its data folder. */
+import { forTerminal } from '@mission-control/shared/unseen'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject, type Json } from '../values/json.ts'
@@ -19,12 +20,12 @@ export async function callRunning(fn: string, argsText: string, options: { url: 
   })
   const body = (await response.json()) as Json
   if (!isObject(body)) throw new Error(`Unexpected answer from ${options.url}: is another program using the port?`)
-  for (const line of (body['logLines'] ?? []) as string[]) process.stderr.write(`${line}\n`)
+  for (const line of (body['logLines'] ?? []) as string[]) process.stderr.write(`${forTerminal(line)}\n`)
   if (body['status'] === 'success') {
-    process.stdout.write(`${JSON.stringify(body['value'], null, 2)}\n`)
+    process.stdout.write(`${forTerminal(JSON.stringify(body['value'], null, 2))}\n`)
     return 0
   }
-  process.stderr.write(`${(body['errorMessage'] ?? body['message']) as string}\n`)
+  process.stderr.write(`${forTerminal((body['errorMessage'] ?? body['message']) as string)}\n`)
   return 1
 }
 

@@ -1,4 +1,5 @@
 /** Serves until SIGTERM or SIGINT, then stops accepting, finishes the queue, checkpoints and exits 0. */
+import { forTerminal } from '@mission-control/shared/unseen'
 import { flushCompileCache } from 'node:module'
 import { createEmbeddedConvex } from '../embedded.ts'
 import type { Log } from '../engine.ts'
@@ -34,7 +35,7 @@ const log: Log = {
 }
 
 function write(level: string, message: string, fields?: Record<string, unknown>): void {
-  process.stderr.write(`${JSON.stringify({ level, message, ...fields })}\n`)
+  process.stderr.write(`${forTerminal(JSON.stringify({ level, message, ...fields }))}\n`)
 }
 
 export async function serve(options: ServeOptions): Promise<number> {

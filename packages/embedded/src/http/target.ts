@@ -9,6 +9,9 @@ import { RequestError } from '../errors.ts'
 export function urlOf(request: IncomingMessage, origin: string): URL {
   const target = request.url ?? '/'
   const url = URL.parse(target.startsWith('/') ? `${origin}${target}` : target) // whole URLs are for proxies, but allowed
-  if (!url) throw new RequestError(400, 'BadUrl', 'The URL or the Host header of the request is not valid.')
+  // Names and passwords in an address are for clients, which put them into a header. No Request can be made with them.
+  if (!url || url.username !== '' || url.password !== '') {
+    throw new RequestError(400, 'BadUrl', 'The URL or the Host header of the request is not valid.')
+  }
   return url
 }

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { PassThrough, type Readable } from 'node:stream'
 import { openPromise, type Entry } from 'yauzl'
 import { OperationError, reasonOf } from './errors.ts'
 import { STORAGE_FOLDER, TABLES_ENTRY } from './export.ts'
@@ -53,7 +53,7 @@ export async function openImport(path: string, table: { name: string; format: Im
   const entries = new Map<string, Open>()
   try {
     for await (const entry of zip.eachEntry() as AsyncIterable<Entry>)
-      entries.set(entry.fileName, () => zip.openReadStreamPromise(entry))
+      entries.set(entry.fileName, async () => readable(await zip.openReadStreamPromise(entry).catch(unreadable), unreadable))
   } catch (error) {
     zip.close()
     unreadable(error)
@@ -62,6 +62,20 @@ export async function openImport(path: string, table: { name: string; format: Im
     zip.close()
     throw error
   })
+}
+
+/** The same content, whose damage is told as `unreadable` tells it. */
+function readable(content: Readable, unreadable: (error: unknown) => never): Readable {
+  const told = new PassThrough()
+  content.once('error', (error) => {
+    try {
+      unreadable(error)
+    } catch (sentence) {
+      told.destroy(sentence as Error)
+    }
+  })
+  told.once('close', () => content.destroy())
+  return content.pipe(told)
 }
 
 async function arrange(from: string, entries: ReadonlyMap<string, Open>, close: () => void): Promise<ImportSource> {

@@ -6,8 +6,8 @@ import { isObject, type Json, type JsonObject } from '../values/json.ts'
 export type QueryModification =
   { type: 'Add'; queryId: number; udfPath: string; args: Json[]; journal?: string | null } | { type: 'Remove'; queryId: number }
 export type ClientMessage =
-  | { type: 'Connect'; sessionId: string; maxObservedTimestamp?: string }
-  | { type: 'Authenticate'; tokenType: 'User' | 'Admin' | 'None'; value?: string; baseVersion: number; impersonating?: Json }
+  | { type: 'Connect'; sessionId: string; maxObservedTimestamp?: string | null }
+  | { type: 'Authenticate'; tokenType: 'User' | 'Admin' | 'None'; value?: string | null; baseVersion: number; impersonating?: Json }
   | { type: 'ModifyQuerySet'; baseVersion: number; newVersion: number; modifications: QueryModification[] }
   | CallMessage
   | { type: 'Event' }

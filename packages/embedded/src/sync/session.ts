@@ -117,7 +117,8 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   }
 
   async function authenticate(message: ClientMessage & { type: 'Authenticate' }): Promise<void> {
-    const { tokenType, value = '', impersonating, baseVersion } = message
+    const { tokenType, impersonating, baseVersion } = message
+    const value = message.value ?? ''
     try {
       if (tokenType === 'User') principal = await authorizeToken(engine, value)
       else principal = tokenType === 'Admin' ? authorizeAdminMessage(engine.adminKey, value, impersonating) : NOBODY
@@ -238,7 +239,7 @@ export function createSession(engine: Engine, ws: WebSocket, onClose: () => void
   function connect(message: ClientMessage & { type: 'Connect' }): void {
     sessionId = message.sessionId
     const { maxObservedTimestamp } = message
-    if (maxObservedTimestamp === undefined || decodeTs(maxObservedTimestamp) <= engine.lastTs()) return
+    if (typeof maxObservedTimestamp !== 'string' || decodeTs(maxObservedTimestamp) <= engine.lastTs()) return
     // The database is older than what this client has seen: a restored backup. Going on would show it time running backwards.
     outbox.send({ type: 'FatalError', error: 'This client has seen newer data than this backend holds. Reload to continue.' })
     close(FATAL_CLOSE, 'DatabaseRestored')
