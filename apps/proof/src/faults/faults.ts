@@ -10,7 +10,7 @@ export interface FaultContext {
   /** The runtime that was active when the round began. */
   readonly side: RuntimeSide
   /** Writes into the backend until it refuses; what it acknowledged is judged with the rest. */
-  fillUntilRefused(): Promise<void>
+  readonly fillUntilRefused: () => Promise<void>
   readonly signal: AbortSignal
 }
 
@@ -25,14 +25,14 @@ export interface Fault {
   /** The model may go on thinking until the fault is over. */
   readonly mayOutlast: boolean
   /** It is there when this resolves. The held message goes on after that. */
-  inject(context: FaultContext): Promise<void>
+  readonly inject: (context: FaultContext) => Promise<void>
   /** Lasts until this resolves. */
-  last(context: FaultContext): Promise<void>
+  readonly last: (context: FaultContext) => Promise<void>
   /** Ends it. @returns from when on recovery is counted, monotonic ms */
-  heal(context: FaultContext): Promise<number>
+  readonly heal: (context: FaultContext) => Promise<number>
   /** After everything has settled. */
-  tidy?(context: FaultContext): Promise<void>
-  bar(scale: number): Bar
+  readonly tidy?: (context: FaultContext) => Promise<void>
+  readonly bar: (scale: number) => Bar
 }
 
 const RESTART_BAR = (): Bar => ({ median: 5_000 })
@@ -50,7 +50,10 @@ const outlastLease = ({ stage: { clock, scale }, signal }: FaultContext) =>
 /** A program stands still, and goes on as if nothing had been. */
 function paused(name: string, victim: (context: FaultContext) => { pause(): void; resume(): void }, bar: Fault['bar']): Fault {
   return {
-    ...{ name, needs: 'plain', mayOutlast: true, bar },
+    name,
+    needs: 'plain',
+    mayOutlast: true,
+    bar,
     inject: async (context) => victim(context).pause(),
     last: outlastLease,
     async heal(context) {
@@ -62,7 +65,10 @@ function paused(name: string, victim: (context: FaultContext) => { pause(): void
 
 function swallowed(name: string, link: (context: FaultContext) => RuntimeSide['toBackend']): Fault {
   return {
-    ...{ name, needs: 'plain', mayOutlast: true, bar: NO_BAR },
+    name,
+    needs: 'plain',
+    mayOutlast: true,
+    bar: NO_BAR,
     inject: async (context) => link(context).swallow(),
     last: outlastLease,
     async heal(context) {
@@ -87,20 +93,28 @@ async function gatewayAgain({ stage: { clock, gateway } }: FaultContext): Promis
 
 export const FAULTS: readonly Fault[] = [
   {
-    ...{ name: 'runtime killed', needs: 'plain', mayOutlast: true, bar: RESTART_BAR },
+    name: 'runtime killed',
+    needs: 'plain',
+    mayOutlast: true,
+    bar: RESTART_BAR,
     inject: ({ side }) => side.program.kill(),
     last: nothing,
     heal: (context) => startAgain(context, context.side.program),
   },
   {
-    ...{ name: 'runtime restarted', needs: 'plain', mayOutlast: false, bar: RESTART_BAR },
+    name: 'runtime restarted',
+    needs: 'plain',
+    mayOutlast: false,
+    bar: RESTART_BAR,
     inject: async ({ side }) => void side.program.kill('SIGTERM'),
     last: ({ side }) => side.program.kill('SIGTERM'),
     heal: (context) => startAgain(context, context.side.program),
   },
   paused('runtime paused', ({ side }) => side.program, NO_BAR),
   {
-    ...{ name: 'runtime gone, another takes over', needs: 'standby', mayOutlast: true },
+    name: 'runtime gone, another takes over',
+    needs: 'standby',
+    mayOutlast: true,
     inject: ({ side }) => side.program.kill(),
     last: nothing,
     heal: async ({ stage }) => stage.clock.monotonic(),
@@ -108,7 +122,10 @@ export const FAULTS: readonly Fault[] = [
     bar: (scale) => ({ median: LEASE_BUSY_MS / scale }),
   },
   {
-    ...{ name: 'runtime paused, another takes over', needs: 'standby', mayOutlast: true, bar: NO_BAR },
+    name: 'runtime paused, another takes over',
+    needs: 'standby',
+    mayOutlast: true,
+    bar: NO_BAR,
     inject: async ({ side }) => side.program.pause(),
     last: ({ stage, side, signal }) => stage.takenOverFrom(side, signal),
     async heal({ stage, side }) {
@@ -117,14 +134,20 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
-    ...{ name: 'backend killed', needs: 'plain', mayOutlast: true, bar: RESTART_BAR },
+    name: 'backend killed',
+    needs: 'plain',
+    mayOutlast: true,
+    bar: RESTART_BAR,
     inject: ({ stage }) => stage.backend.kill(),
     last: nothing,
     heal: (context) => startAgain(context, context.stage.backend),
   },
   paused('backend paused', ({ stage }) => stage.backend, NO_BAR),
   {
-    ...{ name: "backend's disk full", needs: 'small disk', mayOutlast: true, bar: NO_BAR },
+    name: "backend's disk full",
+    needs: 'small disk',
+    mayOutlast: true,
+    bar: NO_BAR,
     async inject({ stage, fillUntilRefused }) {
       fill(ballastIn(stage))
       await fillUntilRefused()
@@ -136,13 +159,19 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
-    ...{ name: 'gateway killed', needs: 'plain', mayOutlast: true, bar: GATEWAY_BAR },
+    name: 'gateway killed',
+    needs: 'plain',
+    mayOutlast: true,
+    bar: GATEWAY_BAR,
     inject: ({ stage }) => stage.gateway.kill(),
     last: nothing,
     heal: gatewayAgain,
   },
   {
-    ...{ name: 'gateway restarted', needs: 'plain', mayOutlast: false, bar: GATEWAY_BAR },
+    name: 'gateway restarted',
+    needs: 'plain',
+    mayOutlast: false,
+    bar: GATEWAY_BAR,
     inject: async ({ stage }) => void stage.gateway.kill('SIGTERM'),
     last: ({ stage }) => stage.gateway.kill('SIGTERM'), // a second one is ignored; this waits for its end
     heal: gatewayAgain,
@@ -151,7 +180,10 @@ export const FAULTS: readonly Fault[] = [
   swallowed('backend unreachable', ({ side }) => side.toBackend),
   swallowed('gateway unreachable', ({ side }) => side.toGateway),
   {
-    ...{ name: 'network slow', needs: 'plain', mayOutlast: false, bar: NO_BAR },
+    name: 'network slow',
+    needs: 'plain',
+    mayOutlast: false,
+    bar: NO_BAR,
     async inject({ stage: { scale }, side }) {
       const slowness = { delayMs: SLOW.delayMs / scale, bytesPerSecond: SLOW.bytesPerSecond * scale }
       for (const link of [side.toBackend, side.toGateway]) link.slow(slowness)
@@ -162,7 +194,7 @@ export const FAULTS: readonly Fault[] = [
       for (const link of [side.toBackend, side.toGateway]) link.heal()
     },
   },
-].map((fault) => fault as Fault)
+]
 
 const ballastIn = (stage: Stage) => path.join(stage.diskPath(), 'ballast')
 

@@ -4,9 +4,10 @@
  */
 import type { Id } from '@mission-control/backend/convex/_generated/dataModel'
 import { markerText, titleOf } from '../stage/model.ts'
+import type { Person } from '../stage/person.ts'
 import type { Stage } from '../stage/stage.ts'
-import type { Fault, FaultContext } from './faults.ts'
-import type { Step } from './steps.ts'
+import type { FaultContext } from './faults.ts'
+import type { Cell } from './cells.ts'
 import { armStep } from './steps.ts'
 import type { Found, Judgement, Posted } from './verify.ts'
 import { isQuiet, judge } from './verify.ts'
@@ -28,7 +29,13 @@ const MOST_FILLERS = 500
 const FILLER_CHARS = 90_000
 
 /** @param name stands in the messages: letters and digits, used once */
-export async function runRound(stage: Stage, fault: Fault, step: Step, name: string, round: number, signal: AbortSignal): Promise<RoundResult> {
+export async function runRound(
+  stage: Stage,
+  { fault, step }: Cell,
+  name: string,
+  round: number,
+  signal: AbortSignal,
+): Promise<RoundResult> {
   const { person, model, clock } = stage
   const side = stage.active()
   const [writer, editor] = AGENTS
@@ -80,7 +87,7 @@ export async function runRound(stage: Stage, fault: Fault, step: Step, name: str
   await post(`${name}f`, taskIds[0], editor)
 
   let recoveryMs: number | null = null
-  let found = await look(stage, taskIds)
+  let found = await lookAt(person, taskIds)
   for (;;) {
     const message = posted.find(({ marker }) => marker === target)
     const delivery = found.deliveries.find(({ messageId }) => messageId === message?.id)
@@ -89,22 +96,28 @@ export async function runRound(stage: Stage, fault: Fault, step: Step, name: str
     }
     if (isQuiet(posted, found) || signal.aborted) break
     await clock.sleep(LOOK_MS)
-    found = await look(stage, taskIds).catch(() => found) // the backend may still be away
+    found = await lookAt(person, taskIds).catch(() => found) // the backend may still be away
   }
   if (!signal.aborted) await fault.tidy?.(context)
   // The looks that found it quiet were several queries; this one is of what does not change any more.
-  if (!signal.aborted) found = await look(stage, taskIds)
+  if (!signal.aborted) found = await lookAt(person, taskIds)
   const made = new Map([[target, await person.tasksTitled(titleOf(target), target)]])
   const asked = model.asked(target)
   model.forget(target)
   return { ...judge(posted, { ...found, made }), recoveryMs: recoveryMs ?? clock.monotonic() - from, asked }
 }
 
-async function look({ person }: Stage, taskIds: readonly Id<'tasks'>[]): Promise<Found> {
+/** What stands in these threads now, without what tools made. */
+export async function lookAt(person: Person, taskIds: readonly Id<'tasks'>[]): Promise<Found> {
   const messages = (await Promise.all(taskIds.map((id) => person.thread(id)))).flat()
   const deliveries = (await Promise.all(taskIds.map((id) => person.deliveries(id)))).flat()
   return {
-    messages: messages.map(({ id, content, author, deliveryId }) => ({ id, content, byAgent: author.type === 'agent', deliveryId })),
+    messages: messages.map(({ id, content, author, deliveryId }) => ({
+      id,
+      content,
+      byAgent: author.type === 'agent',
+      deliveryId,
+    })),
     deliveries,
     made: new Map(),
   }

@@ -8,7 +8,12 @@ const posted: Posted[] = [
   { marker: 'b', content: '@writer b', id: 'm-b', wantsReply: true },
 ]
 const message = (id: string, content: string): FoundMessage => ({ id, content, byAgent: false, deliveryId: null })
-const reply = (id: string, deliveryId: string | null): FoundMessage => ({ id, content: `answer ${id}`, byAgent: true, deliveryId })
+const reply = (id: string, deliveryId: string | null): FoundMessage => ({
+  id,
+  content: `answer ${id}`,
+  byAgent: true,
+  deliveryId,
+})
 const delivery = (id: string, messageId: string, rest: Partial<FoundDelivery> = {}): FoundDelivery => ({
   ...{ id, messageId, state: 'delivered', reason: null, attempts: 1 },
   ...rest,
@@ -32,16 +37,32 @@ describe('the judge', () => {
     ['an acknowledged message is gone', without('m-a'), /acknowledged and not in the thread/],
     ['nobody was told', { ...sound, deliveries: [delivery('d-b', 'm-b')] }, /nobody was told/],
     ['settled without the reply', without('r-a'), /no reply is in the thread/],
-    ['never settled', { ...sound, deliveries: [delivery('d-a', 'm-a', { state: 'claimed' }), delivery('d-b', 'm-b')] }, /still claimed/],
-    ['given up without a word', { ...sound, deliveries: [delivery('d-a', 'm-a', { state: 'dead' }), delivery('d-b', 'm-b')] }, /without a reason/],
+    [
+      'never settled',
+      { ...sound, deliveries: [delivery('d-a', 'm-a', { state: 'claimed' }), delivery('d-b', 'm-b')] },
+      /still claimed/,
+    ],
+    [
+      'given up without a word',
+      { ...sound, deliveries: [delivery('d-a', 'm-a', { state: 'dead' }), delivery('d-b', 'm-b')] },
+      /without a reason/,
+    ],
   ])('lost: %s', (_name, found, sentence) => {
     expect(judge(posted, found).lost).toEqual([expect.stringMatching(sentence)])
   })
 
   it.each<[string, Found, RegExp]>([
     ['the reply stands twice', with_(reply('r-a2', 'd-a')), /a: 2 replies/],
-    ['two deliveries of one message', { ...with_(reply('r-a2', 'd-a2')), deliveries: [...sound.deliveries, delivery('d-a2', 'm-a')] }, /2 deliveries/],
-    ['the message stands twice', { ...with_(message('m-a2', '@writer a')), deliveries: [...sound.deliveries, delivery('d-x', 'm-a2')] }, /2 times in the thread/],
+    [
+      'two deliveries of one message',
+      { ...with_(reply('r-a2', 'd-a2')), deliveries: [...sound.deliveries, delivery('d-a2', 'm-a')] },
+      /2 deliveries/,
+    ],
+    [
+      'the message stands twice',
+      { ...with_(message('m-a2', '@writer a')), deliveries: [...sound.deliveries, delivery('d-x', 'm-a2')] },
+      /2 times in the thread/,
+    ],
     ['the tool worked twice', { ...sound, made: new Map([['a', 2]]) }, /made 2 times/],
     ['a reply to nothing', with_(reply('r-x', null)), /a reply to nothing/],
   ])('twice: %s', (_name, found, sentence) => {
@@ -49,7 +70,10 @@ describe('the judge', () => {
   })
 
   it('takes a reason for an explanation', () => {
-    const found = { ...without('r-a'), deliveries: [delivery('d-a', 'm-a', { state: 'dead', reason: 'model refused' }), delivery('d-b', 'm-b')] }
+    const found = {
+      ...without('r-a'),
+      deliveries: [delivery('d-a', 'm-a', { state: 'dead', reason: 'model refused' }), delivery('d-b', 'm-b')],
+    }
     expect(judge(posted, found)).toEqual({ ...nothing, explained: ['a: dead, model refused'] })
   })
 
@@ -64,6 +88,8 @@ describe('the judge', () => {
 
   it('is not quiet while something is under way or an acknowledged message is not there yet', () => {
     expect(isQuiet(posted, without('m-a'))).toBe(false)
-    expect(isQuiet(posted, { ...sound, deliveries: [delivery('d-a', 'm-a', { state: 'queued' }), delivery('d-b', 'm-b')] })).toBe(false)
+    expect(isQuiet(posted, { ...sound, deliveries: [delivery('d-a', 'm-a', { state: 'queued' }), delivery('d-b', 'm-b')] })).toBe(
+      false,
+    )
   })
 })

@@ -18,18 +18,22 @@ async function respond(turn: FakeTurn): Promise<string> {
   const prompt = turn.recovered ? interruptedMessage(gateway, turn.sessionKey) : turn.prompt
   const toolResults: string[] = []
   for (;;) {
-    const body = JSON.stringify({ prompt, toolResults, tools: await turn.tools.list() })
+    const body = JSON.stringify({ prompt, toolResults })
     const response = await fetch(values.model, { method: 'POST', body, signal: turn.signal })
     const reply = (await response.json()) as ScriptedReply
     if (reply.kind === 'text') return reply.text
     if (reply.kind === 'fail') throw new Error(`${reply.status} ${reply.message}`)
-    toolResults.push(await turn.tools.call(reply.name, reply.args))
+    // Its server's name stands in front, as the gateway shows it to a model.
+    const name = (await turn.tools.list()).find((tool) => tool.endsWith(`__${reply.name}`)) ?? reply.name
+    toolResults.push(await turn.tools.call(name, reply.args))
   }
 }
 
 /** The newest message of the session that is not the gateway's own. */
 function interruptedMessage({ transcript }: FakeGateway, sessionKey: string): string {
-  return transcript.session(sessionKey).rows.findLast(({ role, text }) => role === 'user' && !text.startsWith('[System]'))?.text ?? ''
+  return (
+    transcript.session(sessionKey).rows.findLast(({ role, text }) => role === 'user' && !text.startsWith('[System]'))?.text ?? ''
+  )
 }
 
 const token = process.env['FAKE_GATEWAY_TOKEN']

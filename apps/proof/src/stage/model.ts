@@ -24,8 +24,8 @@ export interface Question {
   readonly prompt: string
   /** What its tools have answered in this turn. */
   readonly toolResults: readonly string[]
-  /** Names of the tools it is offered. */
-  readonly tools: readonly string[]
+  /** Names of the tools it is offered, where the gateway says. */
+  readonly tools?: readonly string[]
 }
 
 export interface Model extends AsyncDisposable {
@@ -47,7 +47,7 @@ export async function startModel(): Promise<Model> {
   const behaviours = new Map<string, Behaviour>()
   const counts = new Map<string, number>()
 
-  async function answer({ prompt, toolResults, tools }: Question, signal: AbortSignal): Promise<ScriptedReply> {
+  async function answer({ prompt, toolResults, tools = [] }: Question, signal: AbortSignal): Promise<ScriptedReply> {
     // The thread that the prompt quotes holds the markers of earlier messages: the last is what it is about.
     const marker = [...(prompt.split('## To you').at(-1) ?? '').matchAll(MARKER)].at(-1)?.[1]
     if (marker === undefined) return { kind: 'text', text: 'continued' }

@@ -26,6 +26,8 @@ export interface Person {
   deliveries(taskId: Id<'tasks'>): Promise<Delivery[]>
   /** How many tasks have exactly this title. */
   tasksTitled(title: string, word: string): Promise<number>
+  /** Has the backend look over its lanes now, and not within the hour. Not a person's, but the operator's. */
+  audit(): Promise<void>
 }
 
 /** How long one call may take: a paused backend answers none. */
@@ -41,8 +43,9 @@ const IDENTITY = { subject: 'ada', issuer: 'proof', tokenIdentifier: 'proof|ada'
 /** Makes an account with this person as its owner. */
 export async function createPerson(url: string, adminKeyFile: string, clock: Clock): Promise<Person> {
   const limited: typeof fetch = (input, init) => fetch(input, { ...init, signal: clock.timeout(CALL_MS) })
+  const adminKey = readFileSync(adminKeyFile, 'utf8').trim()
   const http = new ConvexHttpClient(url, { logger: false, fetch: limited })
-  ;(http as unknown as AdminAuth).setAdminAuth(readFileSync(adminKeyFile, 'utf8').trim(), IDENTITY)
+  ;(http as unknown as AdminAuth).setAdminAuth(adminKey, IDENTITY)
   const now = { skipQueue: true } as const
   const accountId = await http.mutation(api.accounts.create, { name: 'Proof' }, now)
   const { token } = await http.action(api.serviceTokens.create, { accountId, name: 'proof' })
@@ -50,7 +53,11 @@ export async function createPerson(url: string, adminKeyFile: string, clock: Clo
     accountId,
     serviceToken: token,
     async createAgent(slug) {
-      await http.mutation(api.agents.create, { accountId, slug, name: slug, heartbeatMinutes: 1_440, permissions: { canCreateTasks: true } }, now)
+      await http.mutation(
+        api.agents.create,
+        { accountId, slug, name: slug, heartbeatMinutes: 1_440, permissions: { canCreateTasks: true } },
+        now,
+      )
     },
     createTask: (title) => http.mutation(api.tasks.create, { accountId, title }, now),
     post: (taskId, content) => http.mutation(api.messages.post, { accountId, taskId, content }, now),
@@ -62,6 +69,15 @@ export async function createPerson(url: string, adminKeyFile: string, clock: Clo
     async tasksTitled(title, word) {
       const found = await http.query(api.tasks.search, { accountId, text: word, limit: 50 })
       return found.filter((task) => task.title === title).length
+    },
+    async audit() {
+      const response = await limited(`${url}/api/function`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Convex ${adminKey}` },
+        body: JSON.stringify({ path: 'maintenance:audit', args: { accountId }, format: 'json' }),
+      })
+      const body = (await response.json()) as { status?: string; errorMessage?: string }
+      if (body.status !== 'success') throw new Error(`the audit failed: ${body.errorMessage ?? JSON.stringify(body)}`)
     },
   }
 }

@@ -79,7 +79,8 @@ export function createProgram({ name, args, env, wrapper = [], isReady }: Progra
       listeners.add(listen)
       for (const stream of [started.stdout, started.stderr]) createInterface({ input: stream }).on('line', hear)
       closed.then(
-        ([code, signal]) => ready.reject(new Error(`the ${name} ended (${String(signal ?? code)}) before it was ready:\n${lastWords()}`)),
+        ([code, signal]) =>
+          ready.reject(new Error(`the ${name} ended (${String(signal ?? code)}) before it was ready:\n${lastWords()}`)),
         (error: unknown) => ready.reject(error),
       )
       return ready.promise.finally(() => listeners.delete(listen))

@@ -84,7 +84,8 @@ export async function startProxy(targetPort: number, clock: Clock): Promise<Prox
     const body = await bodyOf(incoming)
     const path = functionIn(body) ?? incoming.url ?? ''
     const call = { path, connection: 0 } as const
-    if (!(await pass({ ...call, kind: 'request', direction: 'up', text: body.toString('utf8'), status: 0 })) || answer.destroyed) return
+    if (!(await pass({ ...call, kind: 'request', direction: 'up', text: body.toString('utf8'), status: 0 })) || answer.destroyed)
+      return
     const { method, url, headers } = incoming
     const outgoing = httpRequest({ hostname: '127.0.0.1', port, method, path: url, headers }, (response) => {
       const status = response.statusCode ?? 502

@@ -65,6 +65,8 @@ const entry = (owner: string, file: string) =>
 const GATEWAY_TOKEN = 'proof-gateway-token'
 /** Shortest interval that keeps the idle lease as short as the busy one (45 s): three of these. */
 const CHECK_IN_MS = 15_000
+/** Above what a round has under way: what is measured is recovery, and not a place in the queue. */
+const CONCURRENCY = 8
 
 export async function startStage(options: StageOptions): Promise<Stage> {
   const { clock, scale } = options
@@ -138,6 +140,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
             TOOLS_PORT: '0',
             HEALTH_CHECK_INTERVAL: String(CHECK_IN_MS),
             SHUTDOWN_GRACE: '0',
+            DELIVERY_CONCURRENCY: String(CONCURRENCY),
           },
           isReady: ({ msg }) => msg === 'active' || isStandingBy(msg),
         }),
@@ -211,4 +214,3 @@ const onSmallDisk = (folder: string, mebibytes: number): string[] => [
   `mount -t tmpfs -o size=${mebibytes}m tmpfs "$0" && exec "$@"`,
   folder,
 ]
-
