@@ -112,7 +112,7 @@ export const FAULTS: readonly Fault[] = [
   },
   paused('runtime paused', ({ side }) => side.program, NO_BAR),
   {
-    name: 'runtime gone, another takes over',
+    name: 'runtime gone and taken over',
     needs: 'standby',
     mayOutlast: true,
     inject: ({ side }) => side.program.kill(),
@@ -122,7 +122,7 @@ export const FAULTS: readonly Fault[] = [
     bar: (scale) => ({ median: LEASE_BUSY_MS / scale }),
   },
   {
-    name: 'runtime paused, another takes over',
+    name: 'runtime paused and taken over',
     needs: 'standby',
     mayOutlast: true,
     bar: NO_BAR,

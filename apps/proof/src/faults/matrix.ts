@@ -111,7 +111,7 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
       }
       if (stage !== null && !signal.aborted) {
         await stage.person.audit()
-        const { violations } = await inspectDatabase(stage.diskPath())
+        const { violations } = await inspectDatabase(stage.readableDataDir())
         broken.push(...violations.map((what) => `the database after all of "${kind}": ${what}`))
       }
     } finally {

@@ -21,7 +21,7 @@ const PAUSE_MS = { least: 1_000, most: 4_000 }
 const ENDS_PROCESS: ReadonlySet<string> = new Set([
   'runtime killed',
   'runtime restarted',
-  'runtime gone, another takes over',
+  'runtime gone and taken over',
   'backend killed',
 ])
 export const SOAK_FAULTS: readonly Fault[] = FAULTS.filter(({ needs }) => needs !== 'small disk')

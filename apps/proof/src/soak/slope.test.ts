@@ -7,7 +7,9 @@ const line = (seconds: number, value: (at: number) => number) =>
 const saw = (at: number) => 100 + (at % 20)
 
 it('sees a leak through the ups and downs of a healthy heap', () => {
-  expect(riseOf(line(600, (at) => saw(at) + at / 10))).toBeCloseTo(60, 0)
+  const leaking = riseOf(line(600, (at) => saw(at) + at / 10))
+  expect(leaking).toBeGreaterThan(58)
+  expect(leaking).toBeLessThan(62)
   expect(Math.abs(riseOf(line(600, saw)))).toBeLessThan(1)
 })
 

@@ -97,7 +97,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   note(`${load.total.acknowledged} messages; waiting for rest`)
   await load.finish(AbortSignal.any([signal, clock.timeout(REST_MS.machine + REST_MS.scaled / scale)]))
   await stage.person.audit()
-  const database = await inspectDatabase(stage.diskPath())
+  const database = await inspectDatabase(stage.readableDataDir())
   const since = gentleFrom + (samples.now() - gentleFrom) * WARM_UP_SHARE
   const processes = [stage.backend, ...stage.runtimes.map(({ program }) => program), stage.gateway].map(({ name }) => ({
     name,

@@ -7,7 +7,7 @@
  * The embedded backend on a data folder, the runtime as `start` runs it, and the stand-in gateway. Person and model are ours and live on.
  * With an OpenClaw installed the runtime supervises the real gateway instead, and there is no link to it.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
@@ -58,6 +58,8 @@ export interface Stage extends AsyncDisposable {
   readonly dataDir: string
   /** The data folder as its process sees it. */
   diskPath(): string
+  /** A data folder to look into with SQLite; nothing may be under way. Of a small disk it is a copy, made while the backend stands still. */
+  readableDataDir(): string
 }
 
 const entry = (owner: string, file: string) =>
@@ -183,6 +185,18 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       model,
       dataDir,
       diskPath,
+      readableDataDir() {
+        if (options.diskMiB === undefined) return dataDir
+        // SQLite resolves the way into the other name space and ends up in ours.
+        const copy = inFolder(`copy-${clock.monotonic()}`)
+        backend.pause()
+        try {
+          cpSync(diskPath(), copy, { recursive: true })
+        } finally {
+          backend.resume()
+        }
+        return copy
+      },
       [Symbol.asyncDispose]: close,
     }
   } catch (error) {
