@@ -12,6 +12,13 @@ export interface Cell {
 
 export const CELLS: readonly Cell[] = FAULTS.flatMap((fault) => STEPS.map((step) => ({ fault, step })))
 
+/** With the real gateway: what it is part of, at the steps that are seen without standing between it and its runtime. */
+const REAL_FAULTS: ReadonlySet<string> = new Set(['runtime killed', 'backend killed', 'gateway killed', 'backend unreachable'])
+const REAL_STEPS: ReadonlySet<Step> = new Set<Step>(['after claim', 'mid-turn', 'tool called', 'before settle', 'settle sent'])
+export const REAL_GATEWAY_CELLS: readonly Cell[] = CELLS.filter(
+  ({ fault, step }) => REAL_FAULTS.has(fault.name) && REAL_STEPS.has(step),
+)
+
 export const nameOf = ({ fault, step }: Cell): string => `${fault.name} / ${step}`
 
 /**

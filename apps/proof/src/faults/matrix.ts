@@ -40,6 +40,8 @@ export interface MatrixOptions {
   readonly rounds: number
   readonly scale: number
   readonly clock: Clock
+  /** `openclaw.mjs`: with the real gateway, at scale 1. */
+  readonly openclawBin?: string
   /** Ends the run; what is there by then is reported. */
   readonly signal: AbortSignal
   readonly onCell: (result: CellResult) => void
@@ -132,8 +134,8 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
   }
 }
 
-function stageFor(kind: StageKind, { clock, scale }: MatrixOptions): StageOptions {
-  const common = { clock, scale, agents: AGENTS }
+function stageFor(kind: StageKind, { clock, scale, openclawBin }: MatrixOptions): StageOptions {
+  const common = { clock, scale, agents: AGENTS, ...(openclawBin === undefined ? {} : { openclawBin }) }
   if (kind === 'standby') return { ...common, standby: true }
   return kind === 'small disk' ? { ...common, diskMiB: DISK_MIB } : common
 }

@@ -3,8 +3,7 @@ import { readdirSync } from 'node:fs'
 import { residentMiB } from '@mission-control/host/numbers'
 import type { Clock } from '@mission-control/shared/clock'
 import { databaseBytes } from '../stage/database.ts'
-import type { Program } from '../stage/program.ts'
-import type { Stage } from '../stage/stage.ts'
+import type { Gateway, Stage } from '../stage/stage.ts'
 import type { Sample } from './slope.ts'
 
 export type Measure = 'memoryMiB' | 'descriptors' | 'logMiB'
@@ -27,7 +26,7 @@ export function createSamples(stage: Stage, clock: Clock): Samples {
   const programs = [stage.backend, stage.gateway, ...stage.runtimes.map(({ program }) => program)]
   const series = new Map<string, { pid: number; samples: Sample[] }>()
 
-  function add(program: Program, measure: Measure, value: number): void {
+  function add(program: Pick<Gateway, 'name' | 'pid'>, measure: Measure, value: number): void {
     const name = `${program.name} ${measure}`
     const known = series.get(name)
     // A new process starts a new line: what its predecessor took is gone.

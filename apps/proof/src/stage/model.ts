@@ -29,7 +29,7 @@ export interface Question {
 }
 
 export interface Model extends AsyncDisposable {
-  /** For the stand-in gateway. */
+  /** For the stand-in gateway; the real one has a provider in between. */
   readonly url: string
   behave(marker: string, behaviour: Behaviour): void
   forget(marker: string): void

@@ -21,6 +21,7 @@ import type { Person } from './person.ts'
 import { createPerson } from './person.ts'
 import type { Program } from './program.ts'
 import { createProgram } from './program.ts'
+import { startRealGateway } from './real-gateway.ts'
 import type { Proxy } from './proxy.ts'
 import { startProxy } from './proxy.ts'
 
@@ -33,6 +34,8 @@ export interface StageOptions {
   readonly standby?: boolean
   /** The backend's data folder is a file system of its own with this many MiB. */
   readonly diskMiB?: number
+  /** `openclaw.mjs`: the runtime starts and supervises the real gateway. Needs scale 1 and no standby. */
+  readonly openclawBin?: string
 }
 
 /** A runtime with its two links. */
@@ -42,11 +45,14 @@ export interface RuntimeSide {
   readonly toGateway: Proxy
 }
 
+/** Ours, or the real one, which the runtime starts again by itself: `start` waits for that. */
+export type Gateway = Pick<Program, 'name' | 'pid' | 'running' | 'start' | 'kill' | 'pause' | 'resume' | 'lastWords'>
+
 export interface Stage extends AsyncDisposable {
   readonly clock: Clock
   readonly scale: number
   readonly backend: Program
-  readonly gateway: Program
+  readonly gateway: Gateway
   readonly runtimes: readonly RuntimeSide[]
   /** The runtime that said last that it is active. */
   active(): RuntimeSide
@@ -106,16 +112,24 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     const diskPath = () => (options.diskMiB === undefined ? dataDir : `/proc/${backend.pid}/root${dataDir}`)
     const person = await createPerson(`http://127.0.0.1:${ports.backend}`, path.join(diskPath(), 'admin-key'), clock)
     for (const slug of options.agents) await person.createAgent(slug)
-    const gateway = program({
-      name: 'gateway',
-      args: [
-        fileURLToPath(new URL('gateway-main.ts', import.meta.url)),
-        ...['--port', String(ports.gateway), '--transcript', inFolder('gateway-transcript.jsonl'), '--model', model.url],
-      ],
-      env: { ...env, FAKE_GATEWAY_TOKEN: GATEWAY_TOKEN },
-      isReady: (line) => line['event'] === 'listening',
-    })
-    await gateway.start()
+    const { openclawBin } = options
+    const real =
+      openclawBin === undefined
+        ? null
+        : await startRealGateway({ bin: openclawBin, model, dataDir: inFolder('runtime'), port: ports.gateway, clock })
+    if (real) cleanups.push(() => real.close())
+    const standIn = () =>
+      program({
+        name: 'gateway',
+        args: [
+          fileURLToPath(new URL('gateway-main.ts', import.meta.url)),
+          ...['--port', String(ports.gateway), '--transcript', inFolder('gateway-transcript.jsonl'), '--model', model.url],
+        ],
+        env: { ...env, FAKE_GATEWAY_TOKEN: GATEWAY_TOKEN },
+        isReady: (line) => line['event'] === 'listening',
+      })
+    const gateway = real?.gateway ?? standIn()
+    if (!real) await gateway.start()
 
     let active: RuntimeSide | null = null
     const onActive = new Set<() => void>()
@@ -134,8 +148,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
             ACCOUNT_ID: person.accountId,
             SERVICE_TOKEN: person.serviceToken,
             CONVEX_URL: `http://127.0.0.1:${toBackend.port}`,
-            OPENCLAW_GATEWAY_URL: `ws://127.0.0.1:${toGateway.port}`,
-            OPENCLAW_GATEWAY_TOKEN: GATEWAY_TOKEN,
+            ...(real?.env ?? { OPENCLAW_GATEWAY_URL: `ws://127.0.0.1:${toGateway.port}`, OPENCLAW_GATEWAY_TOKEN: GATEWAY_TOKEN }),
             DATA_DIR: inFolder(name),
             WORKSPACE_ROOT: inFolder('workspaces'),
             HEALTH_PORT: '0',
@@ -157,6 +170,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       runtimes.push(side)
       await side.program.start()
     }
+    if (real) await gateway.start()
     return {
       clock,
       scale,
