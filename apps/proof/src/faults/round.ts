@@ -71,9 +71,11 @@ export async function runRound(
   await post(target, taskIds[0], writer)
   await within(armed.reached, signal, () => `the step "${step}" was not reached`)
   // Behind it in the same lane, beside it in the same thread, and in another thread.
-  await post(`${name}b`, taskIds[0], writer)
-  await post(`${name}c`, taskIds[0], editor)
-  await post(`${name}d`, taskIds[1], editor)
+  await Promise.all([
+    post(`${name}b`, taskIds[0], writer),
+    post(`${name}c`, taskIds[0], editor),
+    post(`${name}d`, taskIds[1], editor),
+  ])
 
   await fault.inject(context)
   armed.release()

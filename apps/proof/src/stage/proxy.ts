@@ -25,10 +25,10 @@ export interface Seen {
   readonly connection: number
 }
 
-/** The first message that matches waits here. */
+/** Messages that match wait here: the first, and its repetitions by a sender that got no answer. */
 export interface Hold {
   readonly reached: Promise<Seen>
-  /** The message goes on, if both ends are still there; one that has not come yet will pass. */
+  /** They go on, where both ends are still there; one that has not come yet will pass. */
   release(): void
 }
 
@@ -72,7 +72,6 @@ export async function startProxy(targetPort: number, clock: Clock): Promise<Prox
     for (const watcher of watchers) watcher(seen)
     const held = [...holds].find(({ matches }) => matches(seen))
     if (held) {
-      holds.delete(held)
       held.reached.resolve(seen)
       await held.released.promise
     }
