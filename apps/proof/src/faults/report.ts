@@ -49,6 +49,6 @@ export function matrixText({
   ].join('\n')
 }
 
-const seconds = (ms: number): string => (ms / 1_000).toFixed(1)
+const seconds = (ms: number | null): string => (ms === null ? '?' : (ms / 1_000).toFixed(1))
 const reasons = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
