@@ -4,11 +4,19 @@
  */
 import { Command, CommanderError } from 'commander'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { addFaults } from './faults/command.ts'
+import { addSoak } from './soak/command.ts'
 
 const program = new Command('mc')
   .description('Proof that Mission Control is fast and durable.')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
+
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => interrupted.abort(new Error(`${signal} was received`)))
+addFaults(program, interrupted.signal)
+addSoak(program, interrupted.signal)
 
 try {
   await program.parseAsync(process.argv)

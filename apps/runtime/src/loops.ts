@@ -6,6 +6,7 @@
  *     └─standby──> end what was left behind ──> wait for the lease to end or a control signal ──> hello
  */
 import { untilAborted } from '@mission-control/host/until-aborted'
+import { LEASE_BUSY_MS } from '@mission-control/shared/lanes/policy'
 import type { ClaimedItem, HelloResult, Signals } from '@mission-control/shared/service-contract'
 import { isRefusal, toBrainError } from './brain/errors.ts'
 import { endTurn } from './delivery/item.ts'
@@ -43,8 +44,12 @@ export interface Loops {
 
 /** A standby looks again this long after the active one's lease should have ended: the cron that ends leases runs each minute. */
 const STANDBY_MARGIN_MS = 1_000
-/** However long the lease: a lost control signal costs no more than this. */
-const STANDBY_LOOK_MS = 60_000
+/**
+ * The idle lease that was named may be short by now: the active one has claimed something since, and died in the middle of it. Looking
+ * once per busy lease sees the shorter one before it ends, so that nobody is missed for longer than that. It is also what a lost control
+ * signal costs.
+ */
+const STANDBY_LOOK_MS = LEASE_BUSY_MS
 
 export function createLoops(deps: LoopsDeps): Loops {
   const { brain, clock, random, log, identity, conditions } = deps

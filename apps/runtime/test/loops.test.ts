@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { GatewayError } from '@mission-control/openclaw/errors'
+import { LEASE_BUSY_MS } from '@mission-control/shared/lanes/policy'
 import { BrainError } from '../src/brain/errors.ts'
 import { GATEWAY_PATIENCE_MS } from '../src/delivery/run.ts'
 import { createHarness, rosterEntry } from './doubles/harness.ts'
@@ -428,6 +429,20 @@ describe('role', () => {
     first.brain.takeOver() // somebody else, who never checks in
     await first.stop()
     await first.clock.advance(185_000)
+    expect(second.loops.role()).toBe('active')
+    await second.stop()
+  })
+
+  it('takes over within a busy lease from one that dies in the middle of a turn, though a long idle lease had been named', async () => {
+    const first = createHarness({ instanceId: 'one' })
+    await first.start()
+    const second = createHarness({ instanceId: 'two', brain: first.brain, clock: first.clock })
+    await second.start() // told of three minutes
+    await first.clock.advance(1_000)
+    first.brain.add('ada/t1', 'hello')
+    await first.clock.settle()
+    await first.stop() // and says no goodbye
+    await first.clock.advance(LEASE_BUSY_MS + 2_000)
     expect(second.loops.role()).toBe('active')
     await second.stop()
   })

@@ -224,6 +224,7 @@ export function createMemoryBrain({ clock, random }: { clock: Clock; random: Ran
         const reconcile = row.item.turnOpen
         if (apply(row, { type: 'claim', epoch }).kind === 'changed') got.push(claimed(row, reconcile))
       }
+      if (got.length > 0 && active !== null) active.leaseUntil = Math.min(active.leaseUntil, clock.now() + LEASE_BUSY_MS)
       return { items: got, notDueInMs }
     },
     begin(args: C.HeartbeatArgs): C.HeartbeatResult {

@@ -1,0 +1,54 @@
+/** The matrix for people: faults down, steps across, a line of the worst below. */
+import type { MatrixResult } from './matrix.ts'
+
+/** `ok 120 ms` is the median recovery; `LOST 1`, `TWICE 1` are what must never stand there. */
+export function matrixText({
+  cells,
+  lost,
+  duplicates,
+  scaledBy,
+  skipped,
+  explained,
+  findings,
+  slow,
+  broken,
+}: MatrixResult): string {
+  const faults = [...new Set([...cells, ...skipped].map(({ fault }) => fault))]
+  const steps = [...new Set([...cells, ...skipped].map(({ step }) => step))]
+  const table = [
+    ['', ...steps],
+    ...faults.map((fault) => [
+      fault,
+      ...steps.map((step) => {
+        const cell = cells.find((one) => one.fault === fault && one.step === step)
+        if (cell === undefined) return skipped.some((one) => one.fault === fault && one.step === step) ? 'skipped' : ''
+        if (cell.lost > 0) return `LOST ${cell.lost}`
+        if (cell.duplicates > 0) return `TWICE ${cell.duplicates}`
+        return `${seconds(cell.recoveryMs.median)} / ${seconds(cell.recoveryMs.max)}`
+      }),
+    ]),
+  ]
+  const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? []
+  const rows = table.map((row) =>
+    row
+      .map((text, column) => text.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  )
+  const rounds = cells.reduce((total, cell) => total + cell.rounds, 0)
+  const time = scaledBy === 1 ? 'Time constants are the real ones.' : `Time passes ${scaledBy} times as fast for every process.`
+  return [
+    ...rows,
+    '',
+    'Recovery in seconds of real time, median / max: from the end of the fault to the reply in the thread.',
+    `${cells.length} cells, ${rounds} rounds: ${lost} lost, ${duplicates} twice. ${time}`,
+    ...reasons('Skipped', [...new Set(skipped.map(({ fault, reason }) => `${fault}: ${reason}`))]),
+    ...reasons('Ended without an answer, with a reason', explained),
+    ...reasons('Recovery took too long', slow),
+    ...reasons('Found', [...findings, ...broken]),
+  ].join('\n')
+}
+
+const seconds = (ms: number | null): string => (ms === null ? '?' : (ms / 1_000).toFixed(1))
+const reasons = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)]
