@@ -4,11 +4,30 @@
  */
 import { Command, CommanderError } from 'commander'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { benchCommand } from './bench/command.ts'
 
 const program = new Command('mc')
   .description('Proof that Mission Control is fast and durable.')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
+
+/** Aborts on the first Ctrl-C or SIGTERM, and what was begun is put away; a second one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController()
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(code)
+      process.exitCode = code
+      stop.abort(new Error(`stopped by ${name}`))
+    })
+  }
+  return stop.signal
+}
+
+program.addCommand(benchCommand(stopSignal))
 
 try {
   await program.parseAsync(process.argv)
@@ -17,6 +36,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
   else {
     process.stderr.write(`mc: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = EXIT.failed
+    process.exitCode ??= EXIT.failed
   }
 }

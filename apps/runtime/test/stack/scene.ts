@@ -1,21 +1,29 @@
-/** What the proof scripts share: a world with many agents, and the built runtime beside it as a process of its own. */
-import { existsSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+/** What measurements share: an account with many agents, and the built runtime beside it as a process of its own. */
+import { spawnSync } from 'node:child_process'
+import { createRequire } from 'node:module'
+import path from 'node:path'
 import type { GenericMutationCtx } from 'convex/server'
 import type { DataModel, Id } from '@mission-control/backend/convex/_generated/dataModel'
 import { api } from '@mission-control/backend/convex/_generated/api'
+import type { Callable } from '@mission-control/embedded'
 import { systemClock } from '@mission-control/host/clock'
 import { LIMITS } from '@mission-control/shared/limits'
-import type { RuntimeProcess } from '../stack/process.ts'
-import { spawnRuntime } from '../stack/process.ts'
-import type { World } from '../stack/world.ts'
+import type { RuntimeProcess } from './process.ts'
+import { spawnRuntime } from './process.ts'
 
-const BUILT = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+const RUNTIME = path.resolve(import.meta.dirname, '../..')
 
-/** Figures of the sources would be figures of Node's type stripping. */
-export function useBuiltRuntime(): void {
-  if (!existsSync(BUILT)) throw new Error('There is no built runtime: yarn workspace @mission-control/runtime build')
-  process.env['TEST_BUILT_RUNTIME'] = '1'
+/** The built program, as an installation runs it. */
+export const BUILT_RUNTIME = path.join(RUNTIME, 'dist/cli.js')
+
+/** Figures of the sources would be figures of Node's type stripping, and those of an old build would be no figures: builds, 2 s. */
+export function buildRuntime(): void {
+  const tsup = path.join(
+    path.dirname(createRequire(path.join(RUNTIME, 'package.json')).resolve('tsup/package.json')),
+    'dist/cli-default.js',
+  )
+  const { status, stderr, stdout } = spawnSync(process.execPath, [tsup], { cwd: RUNTIME, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`The runtime could not be built:\n${stdout}${stderr}`)
 }
 
 /** What the runtime says of each attempt that has ended. */
@@ -23,17 +31,29 @@ const DELIVERY_LINES: ReadonlySet<unknown> = new Set(['delivery', 'delivery fail
 
 export const slugOf = (n: number): string => `agent-${String(n).padStart(4, '0')}`
 
+/** An account whose backend is in this process. */
+export interface OpenAccount {
+  readonly backend: Pick<Callable, 'run'>
+  readonly owner: Callable
+  readonly accountId: string
+}
+
 /**
  * Agents `agent-0000` and so on, until there are `count` of them. The first is made as people make one, the others are copies of its
  * rows: a creation reads all agents there are, and a thousand of them are not what is measured here.
  */
-export async function createAgents(world: World, count: number, extra: object = {}): Promise<void> {
-  await world.owner.mutation(api.accounts.update, { accountId: world.accountId as never, agentLimit: LIMITS.agentsPerAccountMax })
-  const first = (await world.createAgent(slugOf(0), extra)) as Id<'agents'>
-  await world.backend.run(async (ctx) => {
+export async function createAgents(
+  { backend, owner, accountId: id }: OpenAccount,
+  count: number,
+  extra: object = {},
+): Promise<void> {
+  const accountId = id as Id<'accounts'>
+  await owner.mutation(api.accounts.update, { accountId, agentLimit: LIMITS.agentsPerAccountMax })
+  const named = { slug: slugOf(0), name: slugOf(0), heartbeatMinutes: 1_440 }
+  const first = await owner.mutation(api.agents.create, { accountId, ...named, ...extra })
+  await backend.run(async (ctx) => {
     const db = ctx.db as unknown as GenericMutationCtx<DataModel>['db']
     const agent = withoutSystemFields(await db.get(first))
-    const accountId = world.accountId as Id<'accounts'>
     const profile = withoutSystemFields(
       await db
         .query('agentProfiles')
@@ -77,14 +97,12 @@ export interface Started extends AsyncDisposable {
   readonly ready: Promise<{ fromStartMs: number; fromFirstLineMs: number }>
 }
 
-/** The runtime as in production, in a data folder of its own, which is removed with the world. */
-export async function startBuilt(world: World, overrides: Record<string, string> = {}): Promise<Started> {
-  useBuiltRuntime()
-  const env = await world.environment({ SHUTDOWN_GRACE: '0', ...overrides })
-  const begun = performance.now()
-  const runtime = spawnRuntime(env)
+/** The runtime as in production, with the whole of its environment; call `buildRuntime` once before. */
+export async function startBuilt(env: Record<string, string>): Promise<Started> {
+  const begun = systemClock.monotonic()
+  const runtime = spawnRuntime(env, ['start'], BUILT_RUNTIME)
   const first = await runtime.line((line) => line['msg'] === 'runtime started')
-  const said = performance.now()
+  const said = systemClock.monotonic()
   let ended = 0
   const listeners: ((slug: string, outcome: string) => void)[] = []
   runtime.onLine((line) => {
@@ -95,7 +113,7 @@ export async function startBuilt(world: World, overrides: Record<string, string>
   const page = `http://127.0.0.1:${String(first['port'])}`
   const ready = (async () => {
     while (!(await fetch(`${page}/readyz`)).ok) await systemClock.sleep(5)
-    const now = performance.now()
+    const now = systemClock.monotonic()
     return { fromStartMs: now - begun, fromFirstLineMs: now - said }
   })()
   ready.catch(() => undefined)

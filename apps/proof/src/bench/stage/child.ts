@@ -1,0 +1,66 @@
+/** A program of the bench as a process of its own: it and we say typed messages to each other over Node's channel. */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+
+export interface Child<In, Out> extends AsyncDisposable {
+  readonly pid: number
+  readonly say: (message: In) => void
+  readonly onMessage: (listener: (message: Out) => void) => void
+  /** Rejects when the process ends without having been told to. */
+  readonly gone: Promise<never>
+  /** Resolves with the next message that matches. Rejects when the process ends first. */
+  next<M extends Out>(matches: (message: Out) => message is M): Promise<M>
+}
+
+/** @param program path of a module; it ends by itself when the channel closes (`endWithParent`) */
+export function startChild<In extends object, Out>(program: string, env: Readonly<Record<string, string>> = {}): Child<In, Out> {
+  const child = fork(program, [], {
+    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env },
+    // Standard output is for the one JSON object of the bench.
+    stdio: ['ignore', 2, 2, 'ipc'],
+  })
+  const listeners = new Set<(message: Out) => void>()
+  child.on('message', (message) => {
+    for (const listener of listeners) listener(message as Out)
+  })
+  const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
+  const gone = ended.then(([code, signal]) => {
+    throw new Error(`${program} ended early (${signal ?? `exit code ${code}`}).`)
+  })
+  gone.catch(() => undefined) // whoever waits for something of this process hears of it
+  return {
+    pid: child.pid ?? 0,
+    say: (message) => void child.send(message),
+    onMessage: (listener) => void listeners.add(listener),
+    gone,
+    next<M extends Out>(matches: (message: Out) => message is M) {
+      const found = Promise.withResolvers<M>()
+      const listener = (message: Out) => {
+        if (!matches(message)) return
+        listeners.delete(listener)
+        found.resolve(message)
+      }
+      listeners.add(listener)
+      return Promise.race([found.promise, gone])
+    },
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
+/** The other side: what a program that `startChild` started says and hears. */
+export interface Parent<In, Out> {
+  readonly say: (message: Out) => void
+  readonly onMessage: (listener: (message: In) => void) => void
+}
+
+/** Ends the process when whoever started it has gone: nothing outlives a bench that was killed. */
+export function parentOf<In, Out>(): Parent<In, Out> {
+  process.on('disconnect', () => process.exit(0))
+  return {
+    say: (message) => void process.send?.(message),
+    onMessage: (listener) => void process.on('message', (message) => listener(message as In)),
+  }
+}
