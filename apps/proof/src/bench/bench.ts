@@ -5,62 +5,88 @@ import path from 'node:path'
 import { bundleFunctions } from '@mission-control/backend/bundle'
 import { loadOfMachine } from '@mission-control/host/numbers'
 import { buildRuntime } from '@mission-control/runtime/stack/scene'
-import type { Clock, Random } from '@mission-control/shared/clock'
 import type { BenchContext } from './context.ts'
 import type { DeliverTimes } from './parts/deliver.ts'
 import { measureDeliver } from './parts/deliver.ts'
+import { measureHistory } from './parts/history.ts'
+import { measureIdle } from './parts/idle.ts'
+import { installedOpenClaw, measureRealGateway } from './parts/real-gateway.ts'
+import { measureRoster } from './parts/roster.ts'
+import { measureStartup } from './parts/startup.ts'
+import { measureThroughput } from './parts/throughput.ts'
+import type { Reference } from './reference/graphile.ts'
+import { measureReference } from './reference/graphile.ts'
 import type { BenchReport, Part } from './report.ts'
+
+/** What can be asked for alone: the parts of the report, and the queue they are compared with. */
+export type Asked = Part | 'reference'
 
 export interface BenchOptions {
   readonly quick: boolean
   /** `null`: all of them. */
-  readonly only: Part | null
+  readonly only: Asked | null
   readonly realGateway: boolean
 }
 
-export interface BenchDeps {
-  readonly clock: Clock
-  readonly random: Random
-  readonly signal: AbortSignal
-  /** A line for whoever watches. */
-  readonly note: (text: string) => void
-}
+export type BenchDeps = Pick<BenchContext, 'clock' | 'random' | 'signal' | 'note'>
 
+/** What was found, with what only the document shows. `null`: not measured. */
 export interface BenchResult {
   readonly report: BenchReport
-  /** Every time of the deliveries, for the plot; `null` when they were not measured. */
+  /** Every time of the deliveries, for the plot. */
   readonly times: DeliverTimes | null
+  /** Resident memory with a single agent, MiB. */
+  readonly rssMbOfOne: number | null
+  readonly reference: Reference | null
 }
 
-export async function runBench({ quick, only }: BenchOptions, deps: BenchDeps): Promise<BenchResult> {
-  const { note, clock } = deps
+export async function runBench({ quick, only, realGateway }: BenchOptions, deps: BenchDeps): Promise<BenchResult> {
+  const { note, clock, signal } = deps
   const folder = await mkdtemp(path.join(tmpdir(), 'mc-bench-functions-'))
   try {
     const functions = path.join(folder, 'functions.mjs')
     await bundleFunctions({ outFile: functions })
     buildRuntime()
     const context: BenchContext = { ...deps, functions, quick }
-    const part = async <T>(name: Part, about: string, measure: (context: BenchContext) => Promise<T>): Promise<T | null> => {
-      if (only !== null && only !== name) return null
-      deps.signal.throwIfAborted()
-      note(`${name}: ${about}; ${loadOfMachine()}`)
+
+    async function part<T>(
+      names: readonly Asked[],
+      about: string,
+      measure: (context: BenchContext) => Promise<T>,
+    ): Promise<T | null> {
+      if (only !== null && !names.includes(only)) return null
+      signal.throwIfAborted()
+      note(`${names.join(' and ')}: ${about}; ${loadOfMachine()}`)
       const from = clock.monotonic()
       const found = await measure(context)
-      note(`${name}: done in ${((clock.monotonic() - from) / 1_000).toFixed(1)} s; ${loadOfMachine()}`)
+      note(`${names.join(' and ')}: done in ${((clock.monotonic() - from) / 1_000).toFixed(1)} s; ${loadOfMachine()}`)
       return found
     }
-    const delivered = await part('deliver', 'commit to accepted, ours and the plain design in turns', measureDeliver)
+
+    const delivered = await part(['deliver'], 'commit to accepted, ours and the plain design in turns', measureDeliver)
+    const reference = await part(['reference'], 'graphile-worker on PostgreSQL, commit to start', measureReference)
+    const throughput = await part(['throughput'], 'a backlog worked off with a gateway that answers at once', measureThroughput)
+    const startup = await part(['startup'], 'ready, --version, and Node alone', measureStartup)
+    const roster = await part(['memory', 'agentSync'], 'one agent, and many', measureRoster)
+    const history = await part(['history'], 'claim and ready query of a young and of an old account', measureHistory)
+    const real = await part(['realGateway'], 'turns of the real OpenClaw, through us and directly', async () => {
+      const openclaw = realGateway ? installedOpenClaw() : null
+      if (openclaw !== null) return measureRealGateway(context, openclaw)
+      note(realGateway ? 'no OpenClaw is installed (OPENCLAW_BIN names its openclaw.mjs): left out' : 'left out as told')
+      return null
+    })
+    const idle = await part(['idle'], 'calls without work, both designs at the same time', measureIdle)
     const report: BenchReport = {
       deliver: delivered?.found ?? null,
-      throughput: null,
-      idle: null,
-      memory: null,
-      startup: null,
-      history: null,
-      agentSync: null,
-      realGateway: null,
+      throughput,
+      idle,
+      memory: roster?.memory ?? null,
+      startup,
+      history,
+      agentSync: roster?.agentSync ?? null,
+      realGateway: real,
     }
-    return { report, times: delivered?.times ?? null }
+    return { report, times: delivered?.times ?? null, rssMbOfOne: roster?.rssMbOfOne ?? null, reference }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

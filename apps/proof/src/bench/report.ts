@@ -1,4 +1,5 @@
 /** What the bench finds. The shape is a promise to whoever reads `./mc bench --json`. */
+import { percentile } from '@mission-control/host/numbers'
 
 /** A part that was not asked for is `null`. Milliseconds, unless the name says otherwise. */
 export interface BenchReport {
@@ -26,3 +27,14 @@ export interface Latency {
   readonly p99: number
   readonly n: number
 }
+
+export const latencyOf = (values: readonly number[]): Latency => ({
+  p50: percentile(values, 0.5),
+  p90: percentile(values, 0.9),
+  p99: percentile(values, 0.99),
+  n: values.length,
+})
+
+/** For people. */
+export const latencyText = ({ p50, p90, p99, n }: Latency): string =>
+  `p50 ${p50.toFixed(1)}, p90 ${p90.toFixed(1)}, p99 ${p99.toFixed(1)} ms of ${n}`

@@ -13,14 +13,17 @@ export interface CountingProxy extends AsyncDisposable {
   reset(): void
 }
 
-export async function startCountingProxy(target: string): Promise<CountingProxy> {
+/** @param onCall hears of each call as it comes in */
+export async function startCountingProxy(target: string, onCall: (name: string) => void = () => {}): Promise<CountingProxy> {
   const { hostname, port } = new URL(target)
   let calls: string[] = []
   let subscriptionBytes = 0
   const server = createServer((incoming, answer) => {
     void (async () => {
       const body = await bodyOf(incoming)
-      calls.push(pathIn(body) ?? incoming.url ?? '')
+      const name = pathIn(body) ?? incoming.url ?? ''
+      calls.push(name)
+      onCall(name)
       const { method, url, headers } = incoming
       const outgoing = request({ hostname, port, method, path: url, headers }, (response) => {
         answer.writeHead(response.statusCode ?? 502, response.headers)

@@ -91,8 +91,8 @@ export interface Started extends AsyncDisposable {
   readonly pid: number
   /** How many deliveries the backend has taken the result of, one log line each. */
   ended(): number
-  /** Calls back with the agent of each, and with `reply`, `receipt`, `fail` or `release`. */
-  onEnded(listener: (slug: string, outcome: string) => void): void
+  /** Calls back with the agent of each, with `reply`, `receipt`, `fail` or `release`, and with the delivery's id. */
+  onEnded(listener: (slug: string, outcome: string, delivery: string) => void): void
   /** Resolves when `/readyz` says so; ms from the start of the process and from its first line. */
   readonly ready: Promise<{ fromStartMs: number; fromFirstLineMs: number }>
 }
@@ -104,11 +104,11 @@ export async function startBuilt(env: Record<string, string>): Promise<Started> 
   const first = await runtime.line((line) => line['msg'] === 'runtime started')
   const said = systemClock.monotonic()
   let ended = 0
-  const listeners: ((slug: string, outcome: string) => void)[] = []
+  const listeners: ((slug: string, outcome: string, delivery: string) => void)[] = []
   runtime.onLine((line) => {
     if (!DELIVERY_LINES.has(line['msg'])) return
     ended += 1
-    for (const listener of listeners) listener(String(line['agent']), String(line['outcome']))
+    for (const listener of listeners) listener(String(line['agent']), String(line['outcome']), String(line['delivery']))
   })
   const page = `http://127.0.0.1:${String(first['port'])}`
   const ready = (async () => {
@@ -123,9 +123,10 @@ export async function startBuilt(env: Record<string, string>): Promise<Started> 
     ended: () => ended,
     onEnded: (listener) => void listeners.push(listener),
     ready,
+    // A gateway of its own would outlive a kill, to be adopted.
     async [Symbol.asyncDispose]() {
       runtime.kill('SIGTERM')
-      await runtime[Symbol.asyncDispose]()
+      await runtime.ended
     },
   }
 }

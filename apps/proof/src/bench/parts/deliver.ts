@@ -6,13 +6,14 @@
  * messages at random moments of its poll interval, as people write; sent one after the other they would all come right after a poll.
  */
 import { api } from '@mission-control/backend/convex/_generated/api'
-import { loadOfMachine, percentile } from '@mission-control/host/numbers'
+import { loadOfMachine } from '@mission-control/host/numbers'
 import { untilAborted } from '@mission-control/host/until-aborted'
 import { startBuilt } from '@mission-control/runtime/stack/scene'
 import type { BenchContext } from '../context.ts'
 import { PLAIN_POLL_MS, PLAIN_PRESENCE_MS } from '../plain/plain.ts'
 import { startPlain } from '../plain/process.ts'
-import type { BenchReport, Latency } from '../report.ts'
+import type { BenchReport } from '../report.ts'
+import { latencyOf, latencyText } from '../report.ts'
 import type { BenchAccount } from '../stage/account.ts'
 import { createAccount } from '../stage/account.ts'
 import { machineMs } from '../stage/machine-clock.ts'
@@ -104,12 +105,14 @@ export async function measureDeliver(
   for (let round = 0; round < plan.rounds; round += 1) {
     times.ours.push(...(await sendOurs(plan.ours)))
     times.plain.push(...(await sendPlain()))
-    const [ours, theirs] = [latency(times.ours), latency(times.plain)]
-    note(`round ${round + 1} of ${plan.rounds}: ours ${show(ours)}; plain design ${show(theirs)}; ${loadOfMachine()}`)
+    const [ours, theirs] = [latencyOf(times.ours), latencyOf(times.plain)]
+    note(
+      `round ${round + 1} of ${plan.rounds}: ours ${latencyText(ours)}; plain design ${latencyText(theirs)}; ${loadOfMachine()}`,
+    )
   }
   await checkAnswered(stage, accounts.ours, sent.ours)
   await checkAnswered(stage, accounts.plain, sent.plain)
-  const [ours, theirs] = [latency(times.ours), latency(times.plain)]
+  const [ours, theirs] = [latencyOf(times.ours), latencyOf(times.plain)]
   return { found: { ours, plain: theirs, ratioP50: theirs.p50 / ours.p50 }, times }
 }
 
@@ -150,13 +153,3 @@ async function checkAnswered({ backend }: Stage<Accounts>, { accountId, taskIds 
   }
   if (answers !== sent) throw new Error(`${sent} messages were sent and ${answers} answered.`)
 }
-
-const latency = (values: readonly number[]): Latency => ({
-  p50: percentile(values, 0.5),
-  p90: percentile(values, 0.9),
-  p99: percentile(values, 0.99),
-  n: values.length,
-})
-
-const show = ({ p50, p90, p99, n }: Latency): string =>
-  `p50 ${p50.toFixed(1)}, p90 ${p90.toFixed(1)}, p99 ${p99.toFixed(1)} ms of ${n}`

@@ -1,0 +1,21 @@
+/** graphile-worker as a process of its own, as our runtime is one. Says when each job starts. */
+import { run } from 'graphile-worker'
+import pg from 'pg'
+import { parentOf } from '../stage/child.ts'
+import { machineMs } from '../stage/machine-clock.ts'
+import type { FromWorker } from './graphile.ts'
+
+const { say } = parentOf<never, FromWorker>()
+const pgPool = new pg.Pool(JSON.parse(process.env['BENCH_POSTGRES'] ?? '{}') as pg.PoolConfig)
+await run({
+  pgPool,
+  concurrency: 3,
+  noHandleSignals: true,
+  taskList: {
+    deliver(payload) {
+      const at = machineMs()
+      say({ type: 'started', key: (payload as { key: string }).key, at })
+    },
+  },
+})
+say({ type: 'ready' })
