@@ -17,7 +17,7 @@ interface Flags {
 
 const MORE = `
 Parts: ${ASKED.join(', ')}. memory and agentSync are one measurement; reference is graphile-worker on PostgreSQL, left out with one line
-where PostgreSQL is not installed, and not part of the JSON.
+where PostgreSQL is not installed and from a quick run, and not part of the JSON.
 
 Exit: 0 every promise that was measured holds, 1 one is missed or a part failed. The promises are for two cores that nothing else uses.
 
@@ -34,7 +34,7 @@ export const benchCommand = (stopSignal: () => AbortSignal): Command => {
     .option('--json', 'one JSON object on standard output; parts that were not measured are null', false)
     .option(
       '--quick',
-      'fewer of everything (a history of 5,000, shorter intervals): shows that all of it works, little about speed',
+      'fewer of everything (a history of 4,000, shorter intervals): shows that all of it works, little about speed',
       false,
     )
     .addOption(new Option('--only <part>', 'one part of it').choices(ASKED))

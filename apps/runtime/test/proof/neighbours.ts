@@ -47,8 +47,9 @@ await using world = await createWorld(functions, {
 await createAgents(world, AGENTS + 2)
 const tasks = new Map<string, string>()
 for (let n = 0; n < AGENTS + 2; n += 1) tasks.set(slugOf(n), await world.createTask(`Task ${n}`))
-buildRuntime()
+await using built = await buildRuntime()
 await using runtime = await startBuilt(
+  built,
   await world.environment({ SHUTDOWN_GRACE: '0', DELIVERY_CONCURRENCY: String(CONCURRENCY) }),
 )
 await runtime.ready

@@ -1,5 +1,6 @@
 /** What measurements share: an account with many agents, and the built runtime beside it as a process of its own. */
 import { spawnSync } from 'node:child_process'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import type { GenericMutationCtx } from 'convex/server'
@@ -13,17 +14,32 @@ import { spawnRuntime } from './process.ts'
 
 const RUNTIME = path.resolve(import.meta.dirname, '../..')
 
-/** The built program, as an installation runs it. */
-export const BUILT_RUNTIME = path.join(RUNTIME, 'dist/cli.js')
+export interface BuiltRuntime extends AsyncDisposable {
+  /** The built program, as an installation runs it. */
+  readonly program: string
+}
 
-/** Figures of the sources would be figures of Node's type stripping, and those of an old build would be no figures: builds, 2 s. */
-export function buildRuntime(): void {
+/**
+ * Figures of the sources would be figures of Node's type stripping, and those of an old build would be no figures: builds, 2 s, into a
+ * folder of its own, because `dist` may be what somebody else is running. It lies where Node finds the dependencies.
+ */
+export async function buildRuntime(): Promise<BuiltRuntime> {
+  const cache = path.join(RUNTIME, 'node_modules/.cache')
+  await mkdir(cache, { recursive: true })
+  const folder = await mkdtemp(path.join(cache, 'measured-'))
+  const remove = () => rm(folder, { recursive: true, force: true })
   const tsup = path.join(
     path.dirname(createRequire(path.join(RUNTIME, 'package.json')).resolve('tsup/package.json')),
     'dist/cli-default.js',
   )
-  const { status, stderr, stdout } = spawnSync(process.execPath, [tsup], { cwd: RUNTIME, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`The runtime could not be built:\n${stdout}${stderr}`)
+  const args = [tsup, '--out-dir', path.join(folder, 'dist')]
+  await copyFile(path.join(RUNTIME, 'package.json'), path.join(folder, 'package.json')) // it knows its version from there
+  const { status, stderr, stdout } = spawnSync(process.execPath, args, { cwd: RUNTIME, encoding: 'utf8' })
+  if (status !== 0) {
+    await remove()
+    throw new Error(`The runtime could not be built:\n${stdout}${stderr}`)
+  }
+  return { program: path.join(folder, 'dist/cli.js'), [Symbol.asyncDispose]: remove }
 }
 
 /** What the runtime says of each attempt that has ended. */
@@ -97,10 +113,10 @@ export interface Started extends AsyncDisposable {
   readonly ready: Promise<{ fromStartMs: number; fromFirstLineMs: number }>
 }
 
-/** The runtime as in production, with the whole of its environment; call `buildRuntime` once before. */
-export async function startBuilt(env: Record<string, string>): Promise<Started> {
+/** The runtime as in production, with the whole of its environment. */
+export async function startBuilt({ program }: BuiltRuntime, env: Record<string, string>): Promise<Started> {
   const begun = systemClock.monotonic()
-  const runtime = spawnRuntime(env, ['start'], BUILT_RUNTIME)
+  const runtime = spawnRuntime(env, ['start'], program)
   const first = await runtime.line((line) => line['msg'] === 'runtime started')
   const said = systemClock.monotonic()
   let ended = 0

@@ -23,10 +23,10 @@ import { openStage } from '../stage/stage.ts'
 
 const AGENTS = 20
 const TASKS = 10
-const WARM_UP = 50
 const PAUSE_MS = 20 // at most, between two of our messages
 
 interface Plan {
+  readonly warmUp: number
   readonly rounds: number
   /** Messages of a round. */
   readonly ours: number
@@ -34,8 +34,8 @@ interface Plan {
   /** Poll intervals over which the plain design's messages of a round are spread. */
   readonly polls: number
 }
-const FULL: Plan = { rounds: 5, ours: 400, plain: 40, polls: 3 }
-const QUICK: Plan = { rounds: 1, ours: 100, plain: 12, polls: 1 }
+const FULL: Plan = { warmUp: 50, rounds: 5, ours: 400, plain: 40, polls: 3 }
+const QUICK: Plan = { warmUp: 20, rounds: 1, ours: 60, plain: 12, polls: 1 }
 
 /** All times of a run, in ms: the plot needs them. */
 export interface DeliverTimes {
@@ -62,7 +62,7 @@ export async function measureDeliver(
     }),
   })
   const accounts = stage.filled
-  await using runtime = await startBuilt(await stage.runtimeEnv(accounts.ours))
+  await using runtime = await startBuilt(context.runtime, await stage.runtimeEnv(accounts.ours))
   await runtime.ready
   await using plain = await startPlain({
     convexUrl: stage.backend.url,
@@ -101,7 +101,7 @@ export async function measureDeliver(
     return found
   }
 
-  await sendOurs(WARM_UP)
+  await sendOurs(plan.warmUp)
   for (let round = 0; round < plan.rounds; round += 1) {
     times.ours.push(...(await sendOurs(plan.ours)))
     times.plain.push(...(await sendPlain()))

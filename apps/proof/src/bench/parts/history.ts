@@ -12,9 +12,9 @@ import type { BenchReport } from '../report.ts'
 import { createAccount, OWNER } from '../stage/account.ts'
 
 const SMALL = 1_000
-const LARGE = { full: 100_000, quick: 5_000 }
+const LARGE = { full: 100_000, quick: 4_000 }
 const ROUNDS = { full: 500, quick: 100 }
-const WARM_UP = 50
+const WARM_UP = 30
 const MACHINE = {
   versions: { runtime: 'bench', openclaw: null },
   infrastructure: { dropletId: null, ip: null, region: null },

@@ -44,6 +44,7 @@ export async function measureIdle(context: BenchContext): Promise<NonNullable<Be
   await using plainProxy = await startCountingProxy(stage.backend.url, counts.plain.onCall)
   const intervals = { HEALTH_CHECK_INTERVAL: String(60_000 / scale), AGENT_SYNC_INTERVAL: String(60_000 / scale) }
   await using runtime = await startBuilt(
+    context.runtime,
     await stage.runtimeEnv(ours, { CONVEX_URL: ourProxy.url, ...(scale === 1 ? {} : intervals) }),
   )
   await runtime.ready

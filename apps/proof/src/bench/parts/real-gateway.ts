@@ -81,7 +81,7 @@ export async function measureRealGateway(
   })
   const stateDir = path.join(env['DATA_DIR'] ?? '', 'openclaw')
   // Ends with its gateway: it is told to stop, and waited for.
-  await using runtime = await startBuilt({ ...env, OPENCLAW_STATE_DIR: stateDir })
+  await using runtime = await startBuilt(context.runtime, { ...env, OPENCLAW_STATE_DIR: stateDir })
   await untilAborted(runtime.ready, signal)
   const record = await readRecord(gatewayPaths(stateDir).record)
   if (record === null) throw new Error('The runtime is ready and has no gateway.')
@@ -166,7 +166,7 @@ export async function measureRealGateway(
     const turns = (round + 1) * plan.perRound
     note(
       `${turns} turns each, ${AT_ONCE} at once: ours ${((turns * 1_000) / spent.ours).toFixed(2)}, ` +
-        `direct ${((turns * 1_000) / spent.direct).toFixed(2)} a second; ${loadOfMachine()}`,
+        `direct ${((turns * 1_000) / spent.direct).toFixed(2)} a second; ${answered.released()} given back on the way; ${loadOfMachine()}`,
     )
   }
   const turns = plan.rounds * plan.perRound

@@ -46,7 +46,7 @@ async function meet(context: BenchContext, agents: number): Promise<Met> {
 
   /** From the moment it is the active runtime to the end of its first sync. The log's times have whole milliseconds. */
   async function sync(expected: 'added' | 'unchanged') {
-    const runtime = await startBuilt(env)
+    const runtime = await startBuilt(context.runtime, env)
     await using onError = new AsyncDisposableStack()
     onError.use(runtime)
     const active = runtime.process.line((line) => line['msg'] === 'active')

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { loadOfMachine, median } from '@mission-control/host/numbers'
 import { untilAborted } from '@mission-control/host/until-aborted'
-import { BUILT_RUNTIME, startBuilt } from '@mission-control/runtime/stack/scene'
+import { startBuilt } from '@mission-control/runtime/stack/scene'
 import type { BenchContext } from '../context.ts'
 import type { BenchReport } from '../report.ts'
 import { createAccount } from '../stage/account.ts'
@@ -20,7 +20,7 @@ export async function measureStartup(context: BenchContext): Promise<NonNullable
   })
   const ready: number[] = []
   for (let n = 0; n < (quick ? STARTS.quick : STARTS.full); n += 1) {
-    await using runtime = await startBuilt(await stage.runtimeEnv(stage.filled))
+    await using runtime = await startBuilt(context.runtime, await stage.runtimeEnv(stage.filled))
     ready.push((await untilAborted(runtime.ready, signal)).fromStartMs)
   }
   const run = async (args: string[]): Promise<number> => {
@@ -34,7 +34,7 @@ export async function measureStartup(context: BenchContext): Promise<NonNullable
   // In turns, so that a busy moment hits both.
   const times: { version: number[]; bare: number[] } = { version: [], bare: [] }
   for (let n = 0; n < (quick ? RUNS.quick : RUNS.full); n += 1) {
-    times.version.push(await run([BUILT_RUNTIME, '--version']))
+    times.version.push(await run([context.runtime.program, '--version']))
     times.bare.push(await run(['--eval', '0']))
   }
   const found = { readyMs: median(ready), versionMs: median(times.version), bareNodeMs: median(times.bare) }

@@ -35,7 +35,10 @@ export async function measureThroughput(context: BenchContext): Promise<NonNulla
   })
   const { backend, gateway, filled: account } = stage
   const { accountId, slugs, taskIds } = account
-  await using runtime = await startBuilt(await stage.runtimeEnv(account, { DELIVERY_CONCURRENCY: String(CONCURRENCY) }))
+  await using runtime = await startBuilt(
+    context.runtime,
+    await stage.runtimeEnv(account, { DELIVERY_CONCURRENCY: String(CONCURRENCY) }),
+  )
   await runtime.ready
   const answered = countAnswers(runtime)
   const setPaused = (paused: boolean) =>

@@ -38,20 +38,17 @@ export async function measureReference(context: BenchContext): Promise<Reference
     note('no PostgreSQL on this machine (looked for initdb and postgres): graphile-worker is left out')
     return null
   }
-  // Loaded here: who has no PostgreSQL needs neither of them.
+  // Loaded here: who has no PostgreSQL does not need it.
   const { makeWorkerUtils } = await import('graphile-worker')
-  const { default: pg } = await import('pg')
   await using postgres = await startPostgres(bin, clock, signal)
   await using opened = new AsyncDisposableStack()
-  const pgPool = new pg.Pool({ ...postgres.connection })
-  pgPool.on('error', () => undefined) // the server is stopped while connections are idle
-  opened.defer(() => pgPool.end())
-  const utils = await makeWorkerUtils({ pgPool })
+  const { connectionString } = postgres
+  const utils = await makeWorkerUtils({ connectionString })
   opened.defer(() => utils.release())
   await utils.migrate()
   const worker = opened.use(
     startChild<never, FromWorker>(fileURLToPath(new URL('./worker-main.ts', import.meta.url)), {
-      BENCH_POSTGRES: JSON.stringify(postgres.connection),
+      BENCH_POSTGRES: connectionString,
       NO_LOG_SUCCESS: '1',
     }),
   )

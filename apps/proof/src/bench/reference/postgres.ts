@@ -14,7 +14,7 @@ const SOCKET = '.s.PGSQL.5432'
 export interface Postgres extends AsyncDisposable {
   /** What it says of itself, e.g. `postgres (PostgreSQL) 15.8`. */
   readonly version: string
-  readonly connection: { readonly host: string; readonly user: string; readonly database: string }
+  readonly connectionString: string
 }
 
 /** The folder of `initdb` and `postgres`, or `null`: on the PATH, else where Debian puts the newest one. */
@@ -60,7 +60,7 @@ export async function startPostgres(bin: string, clock: Clock, signal: AbortSign
   const kept = opened.move()
   return {
     version,
-    connection: { host: folder, user: 'bench', database: 'postgres' },
+    connectionString: `postgres://bench@${encodeURIComponent(folder)}/postgres`,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
 }

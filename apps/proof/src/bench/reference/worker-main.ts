@@ -1,16 +1,15 @@
 /** graphile-worker as a process of its own, as our runtime is one. Says when each job starts. */
 import { run } from 'graphile-worker'
-import pg from 'pg'
 import { parentOf } from '../stage/child.ts'
 import { machineMs } from '../stage/machine-clock.ts'
 import type { FromWorker } from './graphile.ts'
 
 const { say } = parentOf<never, FromWorker>()
-const pgPool = new pg.Pool(JSON.parse(process.env['BENCH_POSTGRES'] ?? '{}') as pg.PoolConfig)
 await run({
-  pgPool,
+  connectionString: process.env['BENCH_POSTGRES'] ?? '',
   concurrency: 3,
   noHandleSignals: true,
+  parsedCronItems: [],
   taskList: {
     deliver(payload) {
       const at = machineMs()
