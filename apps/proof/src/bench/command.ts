@@ -30,6 +30,8 @@ Examples:
 export const benchCommand = (stopSignal: () => AbortSignal): Command => {
   const command = new Command('bench')
   return command
+    .exitOverride()
+    .showHelpAfterError('(add --help for what is possible)')
     .description('how fast it is, beside the plain design on the same backend and gateway; exits 1 when a promise is missed')
     .option('--json', 'one JSON object on standard output; parts that were not measured are null', false)
     .option(

@@ -4,19 +4,17 @@
  */
 import { loadOfMachine } from '@mission-control/host/numbers'
 import { untilAborted } from '@mission-control/host/until-aborted'
-import { startCountingProxy } from '@mission-control/runtime/stack/counting-proxy'
 import { startBuilt } from '@mission-control/runtime/stack/scene'
-import type { Clock } from '@mission-control/shared/clock'
 import type { BenchContext } from '../context.ts'
 import { PLAIN_POLL_MS, PLAIN_PRESENCE_MS } from '../plain/plain.ts'
 import { startPlain } from '../plain/process.ts'
 import type { BenchReport } from '../report.ts'
 import { createAccount } from '../stage/account.ts'
+import { startCountingProxy } from '../stage/counting-proxy.ts'
 import { openStage } from '../stage/stage.ts'
+import { countCalls } from './count-calls.ts'
 
 const AGENTS = 10
-const DAY_MS = 86_400_000
-const PRESENCE = 'service/runtime:checkIn'
 
 /** Presence calls that a window holds, and how much shorter than in life every interval is. */
 interface Plan {
@@ -68,33 +66,4 @@ export async function measureIdle(context: BenchContext): Promise<NonNullable<Be
     `${AGENTS} agents without work, ours: ${counts.ours.summary()}; plain design: ${counts.plain.summary()}; ${loadOfMachine()}`,
   )
   return { callsPerDay: ourRate / scale, plainCallsPerDay: plainRate / scale }
-}
-
-/** The calls from one presence call (not counted) to the `presences`th after it (counted). */
-function countCalls(clock: Clock, presences: number) {
-  const { promise, resolve } = Promise.withResolvers<number>()
-  const names: string[] = []
-  let begun = false
-  let firstAt: number | null = null
-  let seen = 0
-  return {
-    /** Calls a day. */
-    perDay: promise,
-    begin: () => void (begun = true),
-    onCall(this: void, name: string) {
-      if (!begun || seen === presences) return
-      if (firstAt === null) {
-        if (name === PRESENCE) firstAt = clock.monotonic()
-        return
-      }
-      names.push(name)
-      if (name !== PRESENCE) return
-      seen += 1
-      if (seen === presences) resolve((names.length * DAY_MS) / (clock.monotonic() - firstAt))
-    },
-    summary: () =>
-      Object.entries(Object.groupBy(names, (name) => name))
-        .map(([name, all]) => `${all?.length ?? 0} ${name}`)
-        .join(', '),
-  }
 }
