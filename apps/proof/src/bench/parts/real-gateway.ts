@@ -29,6 +29,7 @@ const AT_ONCE = 3 // the runtime's default
 const AGENTS = 3
 const TASKS = 2 // so that a slot always finds a free lane
 const ANSWER = 'done'
+const START_MS = 300_000 // 10 to 40 s on a quiet machine
 const TURN_TIMEOUT_MS = 300_000
 
 interface Plan {
@@ -82,7 +83,13 @@ export async function measureRealGateway(
   const stateDir = path.join(env['DATA_DIR'] ?? '', 'openclaw')
   // Ends with its gateway: it is told to stop, and waited for.
   await using runtime = await startBuilt(context.runtime, { ...env, OPENCLAW_STATE_DIR: stateDir })
-  await untilAborted(runtime.ready, signal)
+  const started = AbortSignal.any([signal, clock.timeout(START_MS)])
+  await untilAborted(runtime.ready, started).catch((error: unknown) => {
+    signal.throwIfAborted()
+    throw new Error(`The real OpenClaw was not ready within ${START_MS} ms: this machine is too busy to measure it.`, {
+      cause: error,
+    })
+  })
   const record = await readRecord(gatewayPaths(stateDir).record)
   if (record === null) throw new Error('The runtime is ready and has no gateway.')
   await using client = createClient({ clock }, { url: `ws://127.0.0.1:${record.port}`, token: record.token })

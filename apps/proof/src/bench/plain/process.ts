@@ -36,7 +36,7 @@ export async function startPlain(options: PlainOptions): Promise<PlainProcess> {
       if (delivered >= count) return Promise.resolve()
       const { promise, resolve } = Promise.withResolvers<void>()
       waiting.add({ count, resolve })
-      return Promise.race([promise, child.gone])
+      return child.orGone(promise)
     },
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   }

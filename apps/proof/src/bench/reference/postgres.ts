@@ -42,6 +42,7 @@ export async function startPostgres(bin: string, clock: Clock, signal: AbortSign
   const server = spawn(path.join(bin, 'postgres'), ['-D', data, '-k', folder, '-c', 'listen_addresses='], {
     ...options,
     stdio: ['ignore', 'ignore', 'pipe'],
+    detached: true, // Ctrl-C is ours to handle
   })
   let said = ''
   server.stderr.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-4_000)))

@@ -46,7 +46,7 @@ export async function startBackend({ functions, dataDir }: BackendOptions): Prom
   const child = spawn(
     process.execPath,
     [program, 'serve', '--functions', functions, '--data-dir', dataDir, '--port', '0', '--site-port', '0'],
-    { env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' }, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production' }, stdio: ['ignore', 'pipe', 'pipe'], detached: true },
   )
   let said = ''
   child.stderr.on('data', (chunk: Buffer) => (said = `${said}${chunk.toString()}`.slice(-4_000)))

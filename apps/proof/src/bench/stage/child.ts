@@ -6,8 +6,8 @@ export interface Child<In, Out> extends AsyncDisposable {
   readonly pid: number
   readonly say: (message: In) => void
   readonly onMessage: (listener: (message: Out) => void) => void
-  /** Rejects when the process ends without having been told to. */
-  readonly gone: Promise<never>
+  /** The promise, or a rejection when the process ends first. Nobody has to be waiting for it then. */
+  orGone<T>(promise: Promise<T>): Promise<T>
   /** Resolves with the next message that matches. Rejects when the process ends first. */
   next<M extends Out>(matches: (message: Out) => message is M): Promise<M>
 }
@@ -18,6 +18,8 @@ export function startChild<In extends object, Out>(program: string, env: Readonl
     env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env },
     // Standard output is for the one JSON object of the bench.
     stdio: ['ignore', 2, 2, 'ipc'],
+    // Ctrl-C reaches only us, and we choose the order in which the parts end.
+    detached: true,
   })
   const listeners = new Set<(message: Out) => void>()
   child.on('message', (message) => {
@@ -28,11 +30,16 @@ export function startChild<In extends object, Out>(program: string, env: Readonl
     throw new Error(`${program} ended early (${signal ?? `exit code ${code}`}).`)
   })
   gone.catch(() => undefined) // whoever waits for something of this process hears of it
+  const orGone = <T>(promise: Promise<T>): Promise<T> => {
+    const either = Promise.race([promise, gone])
+    either.catch(() => undefined) // it may end between a question and the wait for its answer
+    return either
+  }
   return {
     pid: child.pid ?? 0,
     say: (message) => void child.send(message),
     onMessage: (listener) => void listeners.add(listener),
-    gone,
+    orGone,
     next<M extends Out>(matches: (message: Out) => message is M) {
       const found = Promise.withResolvers<M>()
       const listener = (message: Out) => {
@@ -41,7 +48,7 @@ export function startChild<In extends object, Out>(program: string, env: Readonl
         found.resolve(message)
       }
       listeners.add(listener)
-      return Promise.race([found.promise, gone])
+      return orGone(found.promise)
     },
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')

@@ -43,7 +43,7 @@ export async function startGateway(agents: readonly string[]): Promise<BenchGate
     acceptanceOf(key) {
       const arrival = Promise.withResolvers<number>()
       awaited.set(key, arrival)
-      return Promise.race([arrival.promise, child.gone])
+      return child.orGone(arrival.promise)
     },
     dropConnections: () => child.say({ type: 'drop' }),
     [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
