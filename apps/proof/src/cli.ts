@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { benchCommand } from './bench/command.ts'
 import { addFaults } from './faults/command.ts'
 import { addSoak } from './soak/command.ts'
 
@@ -12,11 +13,26 @@ const program = new Command('mc')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
 
-const interrupted = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => interrupted.abort(new Error(`${signal} was received`)))
-addFaults(program, interrupted.signal)
-addSoak(program, interrupted.signal)
+/** Aborts on the first Ctrl-C or SIGTERM, and what was begun is put away; a second one ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController()
+  for (const [name, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(code)
+      process.exitCode = code
+      stop.abort(new Error(`stopped by ${name}`))
+    })
+  }
+  return stop.signal
+}
+
+const stop = stopSignal()
+addFaults(program, stop)
+addSoak(program, stop)
+program.addCommand(benchCommand(() => stop))
 
 try {
   await program.parseAsync(process.argv)
@@ -25,6 +41,6 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
   else {
     process.stderr.write(`mc: ${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = EXIT.failed
+    process.exitCode ??= EXIT.failed
   }
 }

@@ -5,8 +5,8 @@
  * both. Measured is commit to acceptance, without the turn itself (`--turn` ms), which would only hide a wait. Exits 1 when a bound is missed.
  */
 import { createVerdict, loadOfMachine, median, option, percentile } from '@mission-control/host/numbers'
+import { buildRuntime, createAgents, slugOf, startBuilt } from '../stack/scene.ts'
 import { buildFunctions, createWorld } from '../stack/world.ts'
-import { createAgents, slugOf, startBuilt } from './scene.ts'
 
 const DELIVERIES = option('deliveries', 10_000)
 const AGENTS = option('agents', 1_000)
@@ -47,7 +47,11 @@ await using world = await createWorld(functions, {
 await createAgents(world, AGENTS + 2)
 const tasks = new Map<string, string>()
 for (let n = 0; n < AGENTS + 2; n += 1) tasks.set(slugOf(n), await world.createTask(`Task ${n}`))
-await using runtime = await startBuilt(world, { DELIVERY_CONCURRENCY: String(CONCURRENCY) })
+await using built = await buildRuntime()
+await using runtime = await startBuilt(
+  built,
+  await world.environment({ SHUTDOWN_GRACE: '0', DELIVERY_CONCURRENCY: String(CONCURRENCY) }),
+)
 await runtime.ready
 verdict.note(`${AGENTS} agents in the gateway; ${loadOfMachine()}`)
 

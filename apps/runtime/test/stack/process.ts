@@ -23,8 +23,8 @@ export interface RuntimeProcess extends AsyncDisposable {
   readonly errors: () => string
 }
 
-export function spawnRuntime(env: Record<string, string>, args: string[] = ['start']): RuntimeProcess {
-  const child = spawn(process.execPath, [BIN, ...args], {
+export function spawnRuntime(env: Record<string, string>, args: string[] = ['start'], program = BIN): RuntimeProcess {
+  const child = spawn(process.execPath, [program, ...args], {
     env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

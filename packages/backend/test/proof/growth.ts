@@ -12,9 +12,8 @@ import type { EmbeddedBackend } from '../harness/embedded.ts'
 import { buildFunctions, openEmbedded } from '../harness/embedded.ts'
 import type { World } from '../harness/world.ts'
 import { createWorld, PLACE, RUN, VERSIONS } from '../harness/world.ts'
+import { BATCH, copy, insertHistory } from './old-rows.ts'
 
-/** Rows of each kind one transaction inserts; four kinds, and a transaction may write 16,000 documents. */
-const BATCH = 1_500
 const PAGE = { numItems: 20, cursor: null }
 /** More old tasks than one look for stale ones reads, and older than it calls stale (convex/model/stale.ts). */
 const OLD_TASKS = 40
@@ -126,40 +125,12 @@ export async function openGrowing(backend: EmbeddedBackend): Promise<Growing> {
     world,
     measure,
     async growTo(rows) {
-      for (; have < rows; have += Math.min(BATCH, rows - have)) await insert(world, Math.min(BATCH, rows - have), have)
+      for (; have < rows; have += Math.min(BATCH, rows - have)) {
+        const { accountId, taskId } = world
+        await insertHistory(backend, { accountId, taskId, userId: 'test|Ada' }, Math.min(BATCH, rows - have), have)
+      }
     },
   }
-}
-
-/** Copies of rows that the functions wrote themselves, as a long history would have left them. */
-async function insert(world: World, count: number, have: number): Promise<void> {
-  const { accountId, taskId } = world
-  await world.backend.run(async (ctx) => {
-    const message = await ctx.db
-      .query('messages')
-      .withIndex('by_account_task', (q) => q.eq('accountId', accountId).eq('taskId', taskId))
-      .first()
-    const item = await ctx.db
-      .query('deliveries')
-      .withIndex('by_account_state_due', (q) => q.eq('accountId', accountId).eq('state', 'delivered'))
-      .first()
-    const activity = await ctx.db
-      .query('activities')
-      .withIndex('by_account_type', (q) => q.eq('accountId', accountId).eq('type', 'message_created'))
-      .first()
-    const notice = await ctx.db
-      .query('notifications')
-      .withIndex('by_account_user', (q) => q.eq('accountId', accountId).eq('userId', 'test|Ada'))
-      .first()
-    if (!message || !item || !activity || !notice) throw new Error('There is nothing to copy.')
-    for (let i = 0; i < count; i++) {
-      const n = have + i
-      await ctx.db.insert('messages', { ...copy(message), content: `alpha history ${n}`, deliveryId: null, mentions: [] })
-      await ctx.db.insert('deliveries', { ...copy(item), seq: 1_000_000_000 + n, dueAt: item.dueAt + n / 1_000 })
-      await ctx.db.insert('activities', copy(activity))
-      await ctx.db.insert('notifications', { ...copy(notice), readAt: null, counted: true, key: null })
-    }
-  })
 }
 
 /** A full window of open tasks that somebody looks after, and before them one that nobody does. */
@@ -190,11 +161,6 @@ const forgetNudges = ({ backend, accountId }: World): Promise<void> =>
       .collect()
     for (const { _id } of rows) await ctx.db.delete(_id)
   })
-
-function copy<R extends { readonly _id: string; readonly _creationTime: number }>(row: R): Omit<R, '_id' | '_creationTime'> {
-  const { _id, _creationTime, ...fields } = row
-  return fields
-}
 
 if (import.meta.main) {
   const { values } = parseArgs({ options: { rows: { type: 'string', default: '200000' } } })

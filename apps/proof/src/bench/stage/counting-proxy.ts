@@ -1,4 +1,4 @@
-/** Stands between a runtime and its backend and counts what is asked over HTTP; sockets (the subscriptions) pass through. */
+/** Stands between a client and its backend and tells what is asked over HTTP; sockets (the subscriptions) pass through. */
 import type { IncomingMessage } from 'node:http'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -6,21 +6,15 @@ import { connect } from 'node:net'
 
 export interface CountingProxy extends AsyncDisposable {
   readonly url: string
-  /** Functions called since the last `reset`, in order: `service/runtime:checkIn` and so on. */
-  readonly calls: readonly string[]
-  /** Bytes that subscriptions brought since the last `reset`. */
-  readonly subscriptionBytes: number
-  reset(): void
 }
 
-export async function startCountingProxy(target: string): Promise<CountingProxy> {
+/** @param onCall hears of each call as it comes in: `service/runtime:checkIn` and so on */
+export async function startCountingProxy(target: string, onCall: (name: string) => void): Promise<CountingProxy> {
   const { hostname, port } = new URL(target)
-  let calls: string[] = []
-  let subscriptionBytes = 0
   const server = createServer((incoming, answer) => {
     void (async () => {
       const body = await bodyOf(incoming)
-      calls.push(pathIn(body) ?? incoming.url ?? '')
+      onCall(pathIn(body) ?? incoming.url ?? '')
       const { method, url, headers } = incoming
       const outgoing = request({ hostname, port, method, path: url, headers }, (response) => {
         answer.writeHead(response.statusCode ?? 502, response.headers)
@@ -37,7 +31,6 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
       upstream.write(head)
       socket.pipe(upstream).pipe(socket)
     })
-    upstream.on('data', (chunk: Buffer) => (subscriptionBytes += chunk.length))
     for (const [one, other] of [
       [socket, upstream],
       [upstream, socket],
@@ -49,16 +42,6 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    get calls() {
-      return calls
-    },
-    get subscriptionBytes() {
-      return subscriptionBytes
-    },
-    reset() {
-      calls = []
-      subscriptionBytes = 0
-    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
