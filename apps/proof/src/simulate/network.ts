@@ -1,0 +1,81 @@
+/**
+ * Calls from one part to another, with everything a network does to them: lost on the way or on the way back, delivered twice, late, in
+ * another order. When a message goes on is the scheduler's choice; what becomes of it is drawn here.
+ */
+import type { Part, Time } from './time.ts'
+import type { Trace } from './trace.ts'
+import type { Seeded } from './seeded.ts'
+import type { Weather } from './weather.ts'
+
+export type Outcome = { readonly value: unknown } | { readonly error: unknown }
+
+export interface Exchange {
+  readonly from: Part
+  readonly to: Part
+  readonly label: string
+  /** What the other side does with it; may happen twice, or long after the caller has given up. */
+  handle(): Promise<Outcome>
+  /** The answer has arrived; it may come twice. */
+  answered(outcome: Outcome): void
+  /** The caller is told that nobody answered: a connection refused or reset. */
+  failed(): void
+}
+
+export interface Network {
+  exchange(exchange: Exchange): void
+}
+
+export interface NetworkDeps {
+  readonly time: Time
+  readonly trace: Trace
+  readonly random: Seeded
+  readonly weather: () => Weather
+}
+
+/** No network keeps a request for longer, ms. Far above any timeout of the callers. */
+const LONGEST_MS = 120_000
+
+export function createNetwork({ time, trace, random, weather }: NetworkDeps): Network {
+  /** Half of what is lost says so at once, the other half is silence. */
+  function lost({ from, label, failed }: Exchange, what: string): void {
+    const says = random.chance(0.5)
+    trace.note(from.name, `${label}: ${what} lost${says ? ', connection reset' : ''}`)
+    if (says) failed()
+  }
+
+  function request(exchange: Exchange, first: boolean): void {
+    const { from, to, label } = exchange
+    const sentAt = time.now()
+    time.send({
+      to,
+      label,
+      async deliver() {
+        if (time.now() - sentAt > LONGEST_MS) return
+        if (random.chance(weather().loseRequest)) return lost(exchange, 'request')
+        if (first && random.chance(weather().repeat)) {
+          trace.note(from.name, `${label}: request repeated`)
+          request(exchange, false)
+        }
+        const outcome = await exchange.handle()
+        trace.note(to.name, `${label}${first ? '' : ' (repeated)'} -> ${describe(outcome)}`)
+        time.send({
+          to: from,
+          label: `answer of ${label}`,
+          deliver() {
+            if (random.chance(weather().loseAnswer)) return lost(exchange, 'answer')
+            exchange.answered(outcome)
+          },
+        })
+      },
+    })
+  }
+  return { exchange: (exchange) => request(exchange, true) }
+}
+
+function describe(outcome: Outcome): string {
+  if ('value' in outcome) return 'ok'
+  const { error } = outcome
+  const data = typeof error === 'object' && error !== null && 'data' in error ? (error.data as { code?: unknown }) : null
+  if (typeof data?.code === 'string') return data.code
+  return error instanceof Error ? error.message.slice(0, 120) : String(error)
+}
