@@ -6,6 +6,8 @@ import type { Callable, EmbeddedConvex, Functions } from '@mission-control/embed
 import { createEmbeddedConvex } from '@mission-control/embedded'
 import type { Backend, Caller } from '@mission-control/backend/harness/backend'
 import { identityOf, START } from '@mission-control/backend/harness/backend'
+import type { Mirror } from './mirror.ts'
+import { createMirror } from './mirror.ts'
 import type { Seeded } from './seeded.ts'
 import type { Part, PartClock, Time } from './time.ts'
 import { createPartClock } from './time.ts'
@@ -14,18 +16,21 @@ export interface BackendPart {
   readonly part: Part
   readonly clock: PartClock
   readonly engine: EmbeddedConvex
+  readonly rows: Mirror['rows']
   /** As people and checks reach it: no network between. */
   readonly backend: Backend
   isUp(): boolean
   setUp(up: boolean): void
   /** Called after everything that may have committed something. */
-  onCommit(listener: () => void): void
+  /** It hears which tables have changed; there may be none. */
+  onCommit(listener: (tables: ReadonlySet<string>) => void): void
   committed(): void
 }
 
 export async function createBackendPart(functions: Functions, time: Time, random: Seeded): Promise<BackendPart> {
   const part: Part = { name: 'backend', paused: false, dead: false }
   const clock = createPartClock(time, part, { start: START, rate: 1 + (random.next() - 0.5) * 4e-4 })
+  const mirror = createMirror()
   const engine = await createEmbeddedConvex({
     functions,
     memory: true,
@@ -34,18 +39,22 @@ export async function createBackendPart(functions: Functions, time: Time, random
     random,
     autoSchedule: false,
     deadlines: { transactionMs: Infinity },
+    wrapConnection: mirror.wrap,
     env: { CONVEX_CLOUD_URL: 'http://files.invalid' },
   })
-  const listeners: (() => void)[] = []
+  mirror.open(engine.engine.catalog.tables())
+  const listeners: ((tables: ReadonlySet<string>) => void)[] = []
   let up = true
   const committed = () => {
-    for (const listener of listeners) listener()
+    const tables = mirror.changed()
+    for (const listener of listeners) listener(tables)
   }
   const backend: Backend = {
     name: 'simulated',
     ...callerOf(engine, committed),
     as: (name, claims) => callerOf(engine.withIdentity(identityOf(name, claims)), committed),
     run: (body) => engine.run(body),
+    rows: mirror.rows,
     now: clock.now,
     async advance(ms) {
       time.advanceTo(time.now() + ms)
@@ -57,7 +66,7 @@ export async function createBackendPart(functions: Functions, time: Time, random
     close: () => engine.close(),
   }
   return {
-    ...{ part, clock, engine, backend, committed },
+    ...{ part, clock, engine, backend, committed, rows: mirror.rows },
     isUp: () => up,
     setUp: (value) => void (up = value),
     onCommit: (listener) => void listeners.push(listener),

@@ -25,8 +25,8 @@ type Item = Doc<'deliveries'>
 
 export function createServe({ backend, history, violate }: ServeDeps) {
   const { engine } = backend
-  const itemOf = (id: unknown): Promise<Item | null> => engine.run(async (ctx) => (await ctx.db.get(id)) as Item | null)
-  const rowsOf = <T>(table: string): Promise<T[]> => engine.run(async (ctx) => (await ctx.db.query(table).collect()) as T[])
+  const rowsOf = <T>(table: string): readonly T[] => backend.rows(table) as readonly T[]
+  const itemOf = (id: unknown): Item | null => rowsOf<Item>('deliveries').find(({ _id }) => _id === id) ?? null
 
   async function run(kind: 'query' | 'mutation', name: string, args: Args): Promise<Outcome> {
     try {
@@ -42,7 +42,7 @@ export function createServe({ backend, history, violate }: ServeDeps) {
 
   /** Settle, fail, release: what counts is the fence. */
   async function underFence(short: string, name: string, args: Args): Promise<Outcome> {
-    const before = await itemOf(args['id'])
+    const before = itemOf(args['id'])
     const fence = args['fence']
     const outcome = await run('mutation', name, args)
     const current = before?.state === 'claimed' && before.fence === fence
@@ -67,7 +67,7 @@ export function createServe({ backend, history, violate }: ServeDeps) {
     const outcome = await run('mutation', name, args)
     if (!('value' in outcome)) return outcome
     const { items, item } = outcome.value as { items?: Claimed[]; item?: Claimed }
-    const agents = new Map((await rowsOf<Doc<'agents'>>('agents')).map((agent) => [agent._id as string, agent]))
+    const agents = new Map(rowsOf<Doc<'agents'>>('agents').map((agent) => [agent._id as string, agent]))
     for (const one of items ?? (item ? [item] : [])) {
       const agent = agents.get(one.agent.id)
       if (!agent) violate('no turn for a removed agent', `claimed ${one.id}`)
@@ -79,7 +79,7 @@ export function createServe({ backend, history, violate }: ServeDeps) {
 
   /** The same installation takes over at once; another one only when the lease has run out. */
   async function hello(name: string, args: Args): Promise<Outcome> {
-    const before = (await rowsOf<Doc<'runtimes'>>('runtimes')).find(({ role }) => role === 'active')
+    const before = rowsOf<Doc<'runtimes'>>('runtimes').find(({ role }) => role === 'active')
     const now = backend.clock.now()
     const outcome = await run('mutation', name, args)
     if (!('value' in outcome)) return outcome
@@ -97,7 +97,7 @@ export function createServe({ backend, history, violate }: ServeDeps) {
     const outcome = await run('mutation', name, args)
     if (!('value' in outcome) || (outcome.value as { superseded: boolean }).superseded) return outcome
     const listed = new Set(held.map(({ id, fence }) => `${id}.${fence}`))
-    for (const item of await rowsOf<Item>('deliveries')) {
+    for (const item of rowsOf<Item>('deliveries')) {
       if (item.state !== 'claimed' || item.claimedAt === null) continue
       if (item.claimedBy !== epoch) violate('a claim of an earlier owner lapses', JSON.stringify(item))
       const lost = !listed.has(`${item._id}.${item.fence}`) && item.claimedAt < now - ORPHAN_MS - 1

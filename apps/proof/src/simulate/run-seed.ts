@@ -59,6 +59,9 @@ const CALM_STEPS = 6_000
 const CALM_MS = 6 * 3_600_000
 /** Rosters, gateways and heartbeats get at least this long to come to rest, too. */
 const LEAST_CALM_MS = 300_000
+/** What the checks after each step look at, and what the runtimes subscribe to. */
+const QUEUE_TABLES = ['lanes', 'deliveries', 'agents']
+const WATCHED_TABLES = ['deliveries', 'signals', 'serviceTokens']
 const LAPSE_EVERY_MS = 60_000
 /** Timers without any effect that are passed over in one step. */
 const IDLE_TIMERS = 200
@@ -80,17 +83,17 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   let rows = await queueRows(backend.backend)
   let dirty = false
   let jobsPending = false
-  backend.onCommit(() => {
-    dirty = true
-    for (const one of installations) one.process()?.brain.stale()
+  backend.onCommit((tables) => {
+    if (tables.size === 0) return
+    dirty ||= QUEUE_TABLES.some((table) => tables.has(table))
+    if (WATCHED_TABLES.some((table) => tables.has(table))) for (const one of installations) one.process()?.brain.stale()
     if (jobsPending) return
     jobsPending = true
     time.send({
       ...{ to: backend.part, label: 'scheduled work' },
       async deliver() {
         jobsPending = false
-        if (backend.isUp()) await backend.engine.finishScheduled()
-        dirty = true
+        if (backend.isUp()) await backend.backend.finishScheduled()
       },
     })
   })
