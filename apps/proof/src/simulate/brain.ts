@@ -7,15 +7,15 @@ import { HTTP_TIMEOUT_MS } from '@mission-control/shared/lanes/policy'
 import type { Brain, Watcher } from '@mission-control/runtime/brain/brain'
 import { BrainError, toBrainError } from '@mission-control/runtime/brain/errors'
 import { service } from '@mission-control/runtime/service'
+import type { Doc } from '@mission-control/backend/convex/_generated/dataModel'
 import type { BackendPart } from './backend.ts'
 import type { Network, Outcome } from './network.ts'
-import type { Part, PartClock, Time } from './time.ts'
+import type { Part, Time } from './time.ts'
 import type { Seeded } from './seeded.ts'
 import type { Trace } from './trace.ts'
 
 export interface BrainDeps {
   readonly part: Part
-  readonly clock: PartClock
   readonly time: Time
   readonly trace: Trace
   readonly network: Network
@@ -37,7 +37,7 @@ export interface SimulatedBrain extends Brain {
 const SILENCE_MS = 60_000
 
 export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
-  const { part, clock, time, trace, network, random, backend, caller } = deps
+  const { part, time, trace, network, random, backend, caller } = deps
   const watches = new Set<Watch>()
   const connection = new Set<(connected: boolean) => void>()
   let socket: 'up' | 'half-open' | 'down' = 'up'
@@ -72,11 +72,23 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
       to: backend.part,
       label: label(trace, part, name, given),
       handle: () => deps.serve(kind, name, given),
+      isEnd: 'fence' in given,
+      isWorst: () => isOutdated(given),
       failed: () => finish(() => unreachable('connection reset')),
       answered: (outcome) =>
-        finish(() => ('value' in outcome ? resolve(structuredClone(outcome.value) as never) : reject(toBrainError(outcome.error)))),
+        finish(() =>
+          'value' in outcome ? resolve(structuredClone(outcome.value) as never) : reject(toBrainError(outcome.error)),
+        ),
     })
     return promise
+  }
+
+  /** The item it is about has been claimed again since. */
+  function isOutdated(args: object): boolean {
+    const { id, fence } = args as { readonly id?: unknown; readonly fence?: unknown }
+    if (typeof id !== 'string' || typeof fence !== 'number') return false
+    const item = (backend.rows('deliveries') as Doc<'deliveries'>[]).find(({ _id }) => _id === id)
+    return item?.state === 'claimed' && item.fence > fence
   }
 
   function push(watch: Watch): void {

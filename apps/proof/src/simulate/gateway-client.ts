@@ -106,7 +106,12 @@ export function createSimulatedClient(deps: ClientDeps): SimulatedClient {
     }
   }
 
-  function perform(on: Connection, method: string, params: object, done: (how: { payload: unknown } | { error: unknown }) => void): void {
+  function perform(
+    on: Connection,
+    method: string,
+    params: object,
+    done: (how: { payload: unknown } | { error: unknown }) => void,
+  ): void {
     const { life, gone } = on
     const answer = (how: { payload: unknown } | { error: unknown }) => {
       if (gone.signal.aborted || life.part.dead) return
@@ -137,7 +142,11 @@ export function createSimulatedClient(deps: ClientDeps): SimulatedClient {
     },
     lastError: null,
     connected,
-    async request<T>(method: string, params: object, { signal, timeoutMs = REQUEST_TIMEOUT_MS }: { signal?: AbortSignal; timeoutMs?: number } = {}) {
+    async request<T>(
+      method: string,
+      params: object,
+      { signal, timeoutMs = REQUEST_TIMEOUT_MS }: { signal?: AbortSignal; timeoutMs?: number } = {},
+    ) {
       const { bootId } = await connected(signal ?? clock.timeout(timeoutMs))
       signal?.throwIfAborted()
       const on = connection
@@ -163,7 +172,9 @@ export function createSimulatedClient(deps: ClientDeps): SimulatedClient {
           if (connection !== on || on.silent) return
           if (random.chance(weather().breakLink)) return lose(on)
           if (method !== 'agent.wait') trace.note(part.name, `${method} ${about(trace, sent)}`)
-          perform(on, method, sent, (how) => finish(() => ('payload' in how ? resolve(how.payload as T) : reject(how.error as Error))))
+          perform(on, method, sent, (how) =>
+            finish(() => ('payload' in how ? resolve(how.payload as T) : reject(how.error as Error))),
+          )
         },
       })
       return { payload: await promise, bootId }

@@ -118,5 +118,7 @@ export function isAnswered(rows: readonly Row[], key: string): boolean {
   if (start < 0) return false
   const after = rows.slice(start + 1)
   const next = after.findIndex((row) => row.role === 'user' && !row.text.startsWith('[System]'))
-  return (next < 0 ? after : after.slice(0, next)).some((row) => row.role === 'assistant' && row.stopReason === 'stop' && row.text !== '')
+  return (next < 0 ? after : after.slice(0, next)).some(
+    (row) => row.role === 'assistant' && row.stopReason === 'stop' && row.text !== '',
+  )
 }

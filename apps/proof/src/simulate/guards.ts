@@ -53,11 +53,17 @@ export const GUARDS: readonly Guard[] = [
   {
     name: 'take-over-lapses-claims',
     file: RUNTIMES,
-    find: "return lapseOf('runtime_replaced')",
-    replace: 'return null',
+    find: 'if (item.claimedBy === runtime.epoch) await applyEvent(ctx, item, lapseOf(why))',
+    replace: '',
     seed: 1,
   },
-  { name: 'orphan-return', file: RULES, find: "item.state === 'claimed' && item.claimedBy === epoch", replace: 'item.claimedBy === epoch + 0.5', seed: 1 },
+  {
+    name: 'orphan-return',
+    file: RULES,
+    find: "item.state === 'claimed' && item.claimedBy === epoch",
+    replace: 'item.claimedBy === epoch + 0.5',
+    seed: 1,
+  },
   {
     name: 'promote-next',
     file: TRANSITION,
@@ -108,7 +114,13 @@ export const GUARDS: readonly Guard[] = [
     replace: 'delivery.depth > LIMITS.depth * 100',
     seed: 1,
   },
-  { name: 'attempts-cap', file: RULES, find: 'item.attempts >= policy.attempts', replace: 'item.attempts > policy.attempts', seed: 1 },
+  {
+    name: 'attempts-cap',
+    file: RULES,
+    find: 'item.attempts >= policy.attempts',
+    replace: 'item.attempts > policy.attempts',
+    seed: 1,
+  },
   {
     name: 'effects-once',
     file: 'packages/backend/convex/model/effects.ts',
@@ -128,6 +140,7 @@ export const GUARDS: readonly Guard[] = [
 /** @throws when the text to replace does not stand in the source exactly once */
 export function broken(source: string, { name, file, find, replace }: Guard): string {
   const parts = source.split(find)
-  if (parts.length !== 2) throw new Error(`guard "${name}": its text stands ${parts.length - 1} times in ${file}; adapt src/simulate/guards.ts`)
+  if (parts.length !== 2)
+    throw new Error(`guard "${name}": its text stands ${parts.length - 1} times in ${file}; adapt src/simulate/guards.ts`)
   return parts.join(replace)
 }

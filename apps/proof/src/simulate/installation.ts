@@ -73,7 +73,7 @@ export function createInstallation(world: World, name: string, gateway: GatewayP
     const part: Part = { name, paused: false, dead: false }
     const clock = createPartClock(time, part, { start: wall, rate })
     const log = logOf(world, part)
-    const brain = createSimulatedBrain({ ...world, part, clock, random, serve: (...call) => world.serve(part, ...call) })
+    const brain = createSimulatedBrain({ ...world, part, random, serve: (...call) => world.serve(part, ...call) })
     const client = createSimulatedClient({ ...world, part, clock, random, gateway })
     const turnsInFlight = createTurnsInFlight()
     const redactor = createRedactor()

@@ -51,7 +51,12 @@ export function createModel(world: World, random: Seeded, servers: () => readonl
     const call = asks
       ? { tool: 'response_request', args: { task, recipients: [other], message: `question of ${item}` } }
       : { tool: 'message_post', args: { task, content: `note of ${item}` } }
-    const request = { agentId, sessionId: `${life.bootId} ${sessionKey}`.replaceAll(' ', '-'), ...call, args: { ...call.args, turn: code ?? '' } }
+    const request = {
+      agentId,
+      sessionId: `${life.bootId} ${sessionKey}`.replaceAll(' ', '-'),
+      ...call,
+      args: { ...call.args, turn: code ?? '' },
+    }
     trace.note(life.part.name, `model calls ${call.tool} in ${turnName(trace, runId)}`)
     const timeUp = life.clock.sleep(TOOL_MS, signal).then(() => ({ isError: true, text: 'no answer in time' }))
     const answer = await Promise.race([process.tool(request, signal), timeUp])

@@ -17,12 +17,18 @@ export interface Exchange {
   handle(): Promise<Outcome>
   /** The answer has arrived; it may come twice. */
   answered(outcome: Outcome): void
+  /** It ends a claim: what comes of it twice or late matters most, and there are few of them. */
+  readonly isEnd?: boolean
+  /** Whether this is the worst moment for it to arrive: a request that is held up waits for one. */
+  isWorst?(): boolean
   /** The caller is told that nobody answered: a connection refused or reset. */
   failed(): void
 }
 
 export interface Network {
   exchange(exchange: Exchange): void
+  /** Something has changed in the backend: requests that are held up may find their moment. */
+  look(): void
 }
 
 export interface NetworkDeps {
@@ -30,12 +36,21 @@ export interface NetworkDeps {
   readonly trace: Trace
   readonly random: Seeded
   readonly weather: () => Weather
+  /** The network itself: it stands still for nobody. */
+  readonly outside: Part
 }
 
 /** No network keeps a request for longer, ms. Far above any timeout of the callers. */
 const LONGEST_MS = 120_000
+const ENDS_REPEATED = 3
+/** So many are remembered. */
+const PAST = 30
 
-export function createNetwork({ time, trace, random, weather }: NetworkDeps): Network {
+export function createNetwork({ time, trace, random, weather, outside }: NetworkDeps): Network {
+  const held = new Set<() => void>()
+  /** Requests that ended a claim and may come once more, when nobody thinks of them. */
+  let past: Exchange[] = []
+
   /** Half of what is lost says so at once, the other half is silence. */
   function lost({ from, label, failed }: Exchange, what: string): void {
     const says = random.chance(0.5)
@@ -46,30 +61,62 @@ export function createNetwork({ time, trace, random, weather }: NetworkDeps): Ne
   function request(exchange: Exchange, first: boolean): void {
     const { from, to, label } = exchange
     const sentAt = time.now()
-    time.send({
-      to,
-      label,
-      async deliver() {
-        if (time.now() - sentAt > LONGEST_MS) return
-        if (random.chance(weather().loseRequest)) return lost(exchange, 'request')
-        if (first && random.chance(weather().repeat)) {
-          trace.note(from.name, `${label}: request repeated`)
-          request(exchange, false)
-        }
-        const outcome = await exchange.handle()
-        trace.note(to.name, `${label}${first ? '' : ' (repeated)'} -> ${describe(outcome)}`)
-        time.send({
-          to: from,
-          label: `answer of ${label}`,
-          deliver() {
-            if (random.chance(weather().loseAnswer)) return lost(exchange, 'answer')
-            exchange.answered(outcome)
-          },
-        })
-      },
-    })
+    const isLate = random.chance(first ? weather().late : 0.5)
+    const arrive = () =>
+      time.send({
+        to,
+        label,
+        async deliver() {
+          if (time.now() - sentAt > 2 * LONGEST_MS) return
+          if (random.chance(weather().loseRequest)) return lost(exchange, 'request')
+          if (first && random.chance(weather().repeat * (exchange.isEnd ? ENDS_REPEATED : 1))) {
+            trace.note(from.name, `${label}: request repeated`)
+            request(exchange, false)
+          }
+          const outcome = await exchange.handle()
+          trace.note(to.name, `${label}${first ? '' : ' (repeated)'} -> ${describe(outcome)}`)
+          time.send({
+            to: from,
+            label: `answer of ${label}`,
+            deliver() {
+              if (random.chance(weather().loseAnswer)) return lost(exchange, 'answer')
+              exchange.answered(outcome)
+            },
+          })
+        },
+      })
+    if (!isLate) return arrive()
+    trace.note(from.name, `${label}: request held up`)
+    holdUp(sentAt + random.spread(500, LONGEST_MS), exchange, arrive)
   }
-  return { exchange: (exchange) => request(exchange, true) }
+
+  /** Until then, or until it does the most harm. */
+  function holdUp(until: number, exchange: Exchange, arrive: () => void): void {
+    const goOn = () => {
+      held.delete(look)
+      cancel()
+      arrive()
+    }
+    const look = () => exchange.isWorst?.() === true && goOn()
+    const cancel = time.timer(outside, until - time.now(), goOn)
+    held.add(look)
+  }
+
+  return {
+    exchange(exchange) {
+      if (exchange.isEnd && weather().repeat > 0) past = [...past, exchange].slice(-PAST)
+      request(exchange, true)
+    },
+    look() {
+      for (const look of [...held]) look()
+      const worst = weather().repeat > 0 ? past.filter((one) => one.isWorst?.()) : []
+      for (const one of worst) {
+        past = past.filter((other) => other !== one)
+        trace.note(one.from.name, `${one.label}: arrives once more`)
+        request(one, false)
+      }
+    },
+  }
 }
 
 function describe(outcome: Outcome): string {

@@ -1,5 +1,6 @@
 /** What people do meanwhile: deeds of packages/backend/test/proof, which keep the ledger of what must come of them. */
 import type { Deed } from '@mission-control/backend/proof/actions'
+import type { Doc } from '@mission-control/backend/convex/_generated/dataModel'
 import type { Seeded } from './seeded.ts'
 
 const WEIGHTS = {
@@ -10,12 +11,38 @@ const WEIGHTS = {
 /** Mostly the first, so that things meet in one lane. */
 const few = (random: Seeded): number => (random.chance(0.5) ? 0 : random.below(8))
 
-export function drawDeed(random: Seeded): Deed {
+/** How often people meddle with what an agent is at work on, or is about to try again: by chance it would be seldom. */
+const MEDDLE = 0.3
+
+/** @param rows of the backend, by table */
+export function drawDeed(random: Seeded, rows: (table: string) => readonly unknown[]): Deed {
+  return (random.chance(MEDDLE) ? meddle(random, rows) : null) ?? drawAny(random)
+}
+
+function meddle(random: Seeded, rows: (table: string) => readonly unknown[]): Deed | null {
+  const items = (rows('deliveries') as Doc<'deliveries'>[]).filter(
+    ({ state, fence, taskId }) => taskId !== null && (state === 'claimed' || (state === 'ready' && fence > 0)),
+  )
+  if (items.length === 0) return null
+  const { taskId, state } = random.pick(items)
+  const task = (rows('tasks') as Doc<'tasks'>[]).findIndex(({ _id }) => _id === taskId)
+  if (task < 0) return null
+  if (state === 'claimed' && random.chance(0.3)) return { do: 'stop', task, button: random.chance(0.5) }
+  return { do: 'post', who: random.below(8), task, mention: random.chance(0.6) ? 0 : random.below(7), key: false }
+}
+
+function drawAny(random: Seeded): Deed {
   const kind = random.weighted(WEIGHTS)
   const any = () => random.below(8)
   switch (kind) {
     case 'post':
-      return { do: kind, who: any(), task: few(random), mention: random.chance(0.3) ? 0 : random.below(7), key: random.chance(0.2) }
+      return {
+        do: kind,
+        who: any(),
+        task: few(random),
+        mention: random.chance(0.3) ? 0 : random.below(7),
+        key: random.chance(0.2),
+      }
     case 'edit':
       return { do: kind, message: any(), mention: random.below(7) }
     case 'delete':

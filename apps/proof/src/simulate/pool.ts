@@ -17,8 +17,9 @@ export interface PoolOptions {
 export async function runSeeds({ bundle, seeds, steps, threads, guard = null, onResult }: PoolOptions): Promise<void> {
   const left = [...seeds]
   const input: WorkerInput = { bundle, steps, guard }
-  const workers = Array.from({ length: Math.min(threads, seeds.length) }, () =>
-    new Worker(new URL('./worker.ts', import.meta.url), { workerData: input }),
+  const workers = Array.from(
+    { length: Math.min(threads, seeds.length) },
+    () => new Worker(new URL('./worker.ts', import.meta.url), { workerData: input }),
   )
   let enough = false
   const runs = workers.map((worker) => {
@@ -34,7 +35,9 @@ export async function runSeeds({ bundle, seeds, steps, threads, guard = null, on
     return promise
   })
   try {
-    await (workers.length === 0 ? undefined : Promise.race([Promise.all(runs), ...runs.map((run) => run.then(() => neverUnless(() => enough)))]))
+    await (workers.length === 0
+      ? undefined
+      : Promise.race([Promise.all(runs), ...runs.map((run) => run.then(() => neverUnless(() => enough)))]))
   } finally {
     await Promise.all(workers.map((worker) => worker.terminate()))
   }

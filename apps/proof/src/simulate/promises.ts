@@ -18,12 +18,14 @@ export interface ServeDeps {
   readonly backend: BackendPart
   readonly history: () => Simulation
   violate(invariant: string, detail: string): void
+  /** Counts what the seed has met. */
+  met(what: string): void
 }
 
 type Args = Record<string, unknown>
 type Item = Doc<'deliveries'>
 
-export function createServe({ backend, history, violate }: ServeDeps) {
+export function createServe({ backend, history, violate, met }: ServeDeps) {
   const { engine } = backend
   const rowsOf = <T>(table: string): readonly T[] => backend.rows(table) as readonly T[]
   const itemOf = (id: unknown): Item | null => rowsOf<Item>('deliveries').find(({ _id }) => _id === id) ?? null
@@ -48,10 +50,13 @@ export function createServe({ backend, history, violate }: ServeDeps) {
     const current = before?.state === 'claimed' && before.fence === fence
     const endedUnderIt = ['delivered', 'skipped', 'dead'].includes(before?.state ?? '') && before?.fence === fence
     const accepted = 'value' in outcome
+    if (endedUnderIt) met('calls repeated after the end')
+    else if (!current) met(before?.state === 'claimed' ? 'stale calls on a newer claim' : 'stale calls')
     const result = short === 'settle' && accepted ? (outcome.value as SettleResult) : null
     const say = `${short} of fence ${String(fence)} on ${JSON.stringify(before)} -> ${JSON.stringify(outcome)}`
     if (short === 'settle' && endedUnderIt) {
-      if (result?.replayed !== true || result.messageId !== before?.replyId) violate('a repeated settle is answered as the first', say)
+      if (result?.replayed !== true || result.messageId !== before?.replyId)
+        violate('a repeated settle is answered as the first', say)
     } else if (accepted && !current) violate('a stale fence is refused', say)
     const reply = args['reply']
     if (short !== 'settle' || typeof reply !== 'string') return outcome
@@ -73,6 +78,8 @@ export function createServe({ backend, history, violate }: ServeDeps) {
       if (!agent) violate('no turn for a removed agent', `claimed ${one.id}`)
       if (agent?.paused === true) violate('no turn for a paused agent', `claimed ${one.id}`)
       noteShown(history(), one)
+      met('claims')
+      if (one.reconcile) met('claims of turns that may have been sent')
     }
     return outcome
   }
@@ -83,7 +90,13 @@ export function createServe({ backend, history, violate }: ServeDeps) {
     const now = backend.clock.now()
     const outcome = await run('mutation', name, args)
     if (!('value' in outcome)) return outcome
-    const { role } = outcome.value as HelloResult
+    const answer = outcome.value as HelloResult
+    const { role } = answer
+    if (answer.role === 'active') {
+      met(before?.instanceId === args['instanceId'] ? 'returns of a runtime' : 'take-overs')
+      const left = rowsOf<Item>('deliveries').find(({ claimedBy }) => claimedBy !== null && claimedBy !== answer.epoch)
+      if (left) violate('whoever takes over takes back all claims', JSON.stringify(left))
+    }
     const mustWait = before !== undefined && before.instanceId !== args['instanceId'] && before.leaseUntil > now
     if (mustWait && role === 'active') violate('a living lease is not taken away', JSON.stringify(before))
     if (!mustWait && role === 'standby') violate('whoever may take over does', JSON.stringify(before))

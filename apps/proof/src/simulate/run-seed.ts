@@ -16,7 +16,6 @@ import type { Simulation } from '@mission-control/backend/proof/simulation'
 import { newSimulation, perform } from '@mission-control/backend/proof/simulation'
 import { isOpen } from '@mission-control/backend/proof/invariants'
 import type { CheckParams } from '@mission-control/openclaw/testing/fake/params'
-import type { BackendPart } from './backend.ts'
 import { createBackendPart } from './backend.ts'
 import { checkAll, checkQueue, isAtRest } from './checks.ts'
 import { createFaults } from './faults.ts'
@@ -42,6 +41,8 @@ export interface SeedResult {
   /** Of everything that happened. */
   readonly hash: string
   readonly violation: (Violation & { readonly step: number }) | null
+  /** What it met, so that a storm which is none does not pass for one. */
+  readonly met: Readonly<Record<string, number>>
   /** The last things that happened. */
   readonly trace: readonly string[]
 }
@@ -69,7 +70,10 @@ const IDLE_TIMERS = 200
 export async function runSeed({ seed, steps, functions, check }: SeedOptions): Promise<SeedResult> {
   const random = createSeeded(`seed ${seed}`)
   let step = 0
-  const trace = createTrace(() => time.now(), () => step)
+  const trace = createTrace(
+    () => time.now(),
+    () => step,
+  )
   const time = createTime(trace)
   const setting = drawSetting(random.fork('setting'))
   let weather = setting.weather
@@ -78,6 +82,7 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
     if (violation === null) trace.note('VIOLATION', `${invariant}: ${detail}`)
     violation ??= { step, invariant, detail }
   }
+  const met: Record<string, number> = {}
   const backend = await createBackendPart(functions, time, random.fork('engine'))
   const history = await newSimulation(backend.backend)
   let rows = await queueRows(backend.backend)
@@ -85,6 +90,7 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   let jobsPending = false
   backend.onCommit((tables) => {
     if (tables.size === 0) return
+    world.network.look()
     dirty ||= QUEUE_TABLES.some((table) => tables.has(table))
     if (WATCHED_TABLES.some((table) => tables.has(table))) for (const one of installations) one.process()?.brain.stale()
     if (jobsPending) return
@@ -101,11 +107,11 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   const outside: Part = { name: 'outside', paused: false, dead: false }
   const world: World = {
     ...{ time, trace, random, backend, outside, violate },
-    network: createNetwork({ time, trace, random: random.fork('network'), weather: () => weather }),
+    network: createNetwork({ time, trace, random: random.fork('network'), weather: () => weather, outside }),
     caller: history.world.service,
     start: START,
     weather: () => weather,
-    serve: createServe({ backend, history: () => history, violate }),
+    serve: createServe({ backend, history: () => history, violate, met: (what) => void (met[what] = (met[what] ?? 0) + 1) }),
     startGatewaySoon: (gateway) => faults.startGatewaySoon(gateway),
     agentId: (slug) => rows.agents.find((agent) => agent.slug === slug)?._id ?? null,
     otherAgent: (slug) => rows.agents.find((agent) => agent.slug !== slug)?.slug ?? null,
@@ -128,7 +134,10 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   const scheduler = random.fork('scheduler')
   const people = random.fork('people')
 
-  trace.note('weather', JSON.stringify(setting, (_, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(3)) : value)))
+  trace.note(
+    'weather',
+    JSON.stringify(setting, (_, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(3)) : value)),
+  )
   for (const one of installations) one.start()
   if (setting.sharedGateway) for (const gateway of gateways) gateway.start()
   every(LAPSE_EVERY_MS)
@@ -164,7 +173,7 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
     if (chosen === 'fault') return await faults.strike()
     if (chosen === 'deed') {
       if (!backend.isUp()) return
-      const deed = drawDeed(people)
+      const deed = drawDeed(people, backend.rows)
       trace.note('people', describeDeed(deed))
       return await perform(history, deed)
     }
@@ -206,7 +215,9 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
       const passed = time.now() - since
       if (passed > LEAST_CALM_MS && isAtRest(rows)) break
       if (calm > CALM_STEPS || passed > CALM_MS) {
-        const open = rows.deliveries.filter(isOpen).map(({ _id, state, attempts, reason }) => `${trace.name('d', _id)} ${state} ${attempts} ${reason}`)
+        const open = rows.deliveries
+          .filter(isOpen)
+          .map(({ _id, state, attempts, reason }) => `${trace.name('d', _id)} ${state} ${attempts} ${reason}`)
         violate('all work comes to an end', open.join('; '))
       }
     }
@@ -218,11 +229,12 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   }
 
   await backend.engine.close()
-  return { seed, steps: step, hash: trace.hash(), violation, trace: trace.last() }
+  return { seed, steps: step, hash: trace.hash(), violation, met, trace: trace.last() }
 }
 
 function whatFailed(error: unknown): [string, string] {
-  if (error instanceof assert.AssertionError) return [error.message.split('\n')[0]?.split(': {')[0]?.slice(0, 120) ?? 'assertion', error.message]
+  if (error instanceof assert.AssertionError)
+    return [error.message.split('\n')[0]?.split(': {')[0]?.slice(0, 120) ?? 'assertion', error.message]
   return ['an error nobody expects', error instanceof Error ? (error.stack ?? error.message) : String(error)]
 }
 
@@ -233,7 +245,8 @@ function onSpoiled(runId: string, rows: QueueRows, installations: readonly Insta
   if (item?.state !== 'claimed') return
   for (const one of installations) {
     const period = one.process()?.loops.period()
-    const owns = period?.epoch === item.claimedBy && period.delivery.held().some((held) => held.id === id && held.fence === item.fence)
+    const owns =
+      period?.epoch === item.claimedBy && period.delivery.held().some((held) => held.id === id && held.fence === item.fence)
     if (owns) violate('a key that has an answer is never sent again', runId)
   }
 }

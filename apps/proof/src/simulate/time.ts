@@ -65,7 +65,8 @@ export function createTime(trace: Trace): Time {
   function earliest(): Timer | null {
     let first: Timer | null = null
     for (const timer of timers)
-      if (runs(timer.part) && (first === null || timer.at < first.at || (timer.at === first.at && timer.n < first.n))) first = timer
+      if (runs(timer.part) && (first === null || timer.at < first.at || (timer.at === first.at && timer.n < first.n)))
+        first = timer
     return first
   }
 
