@@ -4,11 +4,13 @@
  */
 import { Command, CommanderError } from 'commander'
 import { EXIT } from '@mission-control/shared/exit-codes'
+import { addSimulate } from './simulate/command.ts'
 
 const program = new Command('mc')
   .description('Proof that Mission Control is fast and durable.')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
+addSimulate(program)
 
 try {
   await program.parseAsync(process.argv)

@@ -9,6 +9,8 @@ export interface Guard {
   readonly file: string
   readonly find: string
   readonly replace: string
+  /** Takes many seeds to meet: looked for by `./mc simulate --guards` only. */
+  readonly rare?: true
   /** A seed known to find it in `GUARD_STEPS` steps; where the test begins to search. */
   readonly seed: number
 }
@@ -136,6 +138,9 @@ export const GUARDS: readonly Guard[] = [
     seed: 1,
   },
 ]
+
+/** Whether the thread must load it broken; all others are in the backend's functions, which are built. */
+export const isInRuntime = ({ file }: Guard): boolean => !/^packages\/(backend|shared)\//.test(file)
 
 /** @throws when the text to replace does not stand in the source exactly once */
 export function broken(source: string, { name, file, find, replace }: Guard): string {

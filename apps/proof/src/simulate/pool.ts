@@ -1,46 +1,56 @@
-/** Runs seeds on several threads and hands the results back as they come. */
+/** Threads that run seeds. They load the code once; the functions of the backend come with each order, so that many can be tried. */
 import { Worker } from 'node:worker_threads'
 import type { Guard } from './guards.ts'
-import type { WorkerInput, WorkerOutput } from './worker.ts'
+import type { WorkerInput, WorkerOrder, WorkerOutput } from './worker.ts'
 
 export interface PoolOptions {
+  readonly threads: number
+  /** Broken in what the threads load. */
+  readonly guard?: Guard | null
+}
+
+export interface Orders {
+  /** Built functions of the backend. */
   readonly bundle: string
   readonly seeds: readonly number[]
   readonly steps: number
-  readonly threads: number
-  readonly guard?: Guard | null
   /** @returns false to end early */
   onResult(result: WorkerOutput): boolean
 }
 
-/** Resolves when all seeds have run, or a result said that it is enough. Rejects when a thread fails. */
-export async function runSeeds({ bundle, seeds, steps, threads, guard = null, onResult }: PoolOptions): Promise<void> {
-  const left = [...seeds]
-  const input: WorkerInput = { bundle, steps, guard }
-  const workers = Array.from(
-    { length: Math.min(threads, seeds.length) },
-    () => new Worker(new URL('./worker.ts', import.meta.url), { workerData: input }),
-  )
-  let enough = false
-  const runs = workers.map((worker) => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    worker.on('message', (message: 'ready' | WorkerOutput) => {
-      if (message !== 'ready' && !enough) enough = !onResult(message)
-      const seed = enough ? undefined : left.shift()
-      if (seed === undefined) resolve()
-      else worker.postMessage(seed)
-    })
-    worker.on('error', reject)
-    worker.on('exit', (code) => reject(new Error(`a simulation thread ended with code ${code}`)))
-    return promise
-  })
-  try {
-    await (workers.length === 0
-      ? undefined
-      : Promise.race([Promise.all(runs), ...runs.map((run) => run.then(() => neverUnless(() => enough)))]))
-  } finally {
-    await Promise.all(workers.map((worker) => worker.terminate()))
-  }
+export interface Pool extends AsyncDisposable {
+  /** Resolves when all seeds have run, or a result said that it is enough. Rejects when a thread fails. One at a time. */
+  run(orders: Orders): Promise<void>
 }
 
-const neverUnless = (enough: () => boolean): Promise<void> => (enough() ? Promise.resolve() : new Promise<void>(() => undefined))
+export function openPool({ threads, guard = null }: PoolOptions): Pool {
+  const input: WorkerInput = { guard }
+  const workers = Array.from(
+    { length: threads },
+    () => new Worker(new URL('./worker.ts', import.meta.url), { workerData: input }),
+  )
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => undefined) // told by `run`
+  for (const worker of workers) {
+    worker.once('error', failed.reject)
+    worker.once('exit', (code) => failed.reject(new Error(`a thread of the simulation ended with code ${code}`)))
+  }
+
+  return {
+    async run({ bundle, seeds, steps, onResult }) {
+      const left = [...seeds]
+      const idle = workers.map(async (worker) => {
+        for (let seed = left.shift(); seed !== undefined; seed = left.shift()) {
+          const answer = Promise.withResolvers<WorkerOutput>()
+          worker.once('message', answer.resolve)
+          worker.postMessage({ bundle, seed, steps } satisfies WorkerOrder)
+          if (!onResult(await answer.promise)) left.length = 0
+        }
+      })
+      await Promise.race([Promise.all(idle), failed.promise])
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(workers.map((worker) => worker.terminate()))
+    },
+  }
+}
