@@ -19,12 +19,12 @@ export interface BackendPart {
   readonly rows: Mirror['rows']
   /** As people and checks reach it: no network between. */
   readonly backend: Backend
-  isUp(): boolean
-  setUp(up: boolean): void
+  readonly isUp: () => boolean
+  readonly setUp: (up: boolean) => void
   /** Called after everything that may have committed something. */
   /** It hears which tables have changed; there may be none. */
   onCommit(listener: (tables: ReadonlySet<string>) => void): void
-  committed(): void
+  readonly committed: () => void
 }
 
 export async function createBackendPart(functions: Functions, time: Time, random: Seeded): Promise<BackendPart> {
@@ -55,7 +55,7 @@ export async function createBackendPart(functions: Functions, time: Time, random
     as: (name, claims) => callerOf(engine.withIdentity(identityOf(name, claims)), committed),
     run: (body) => engine.run(body),
     rows: mirror.rows,
-    now: clock.now,
+    now: () => clock.now(),
     async advance(ms) {
       time.advanceTo(time.now() + ms)
     },

@@ -138,8 +138,8 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
   }
 
   return {
-    watchReady: (watcher) => watch(service.ready, watcher as Watcher<never>),
-    watchSignals: (watcher) => watch(service.signals, watcher as Watcher<never>),
+    watchReady: (watcher) => watch(service.ready, watcher),
+    watchSignals: (watcher) => watch(service.signals, watcher),
     mutate: async (fn, args, signal) => call('mutation', fn as never, args, signal),
     query: async (fn, args, signal) => call('query', fn as never, args, signal),
     connected: () => socket !== 'down',

@@ -172,9 +172,7 @@ export function createSimulatedClient(deps: ClientDeps): SimulatedClient {
           if (connection !== on || on.silent) return
           if (random.chance(weather().breakLink)) return lose(on)
           if (method !== 'agent.wait') trace.note(part.name, `${method} ${about(trace, sent)}`)
-          perform(on, method, sent, (how) =>
-            finish(() => ('payload' in how ? resolve(how.payload as T) : reject(how.error as Error))),
-          )
+          perform(on, method, sent, (how) => finish(() => ('payload' in how ? resolve(how.payload as T) : reject(how.error))))
         },
       })
       return { payload: await promise, bootId }

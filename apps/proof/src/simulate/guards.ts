@@ -29,7 +29,7 @@ export const GUARDS: readonly Guard[] = [
     file: RULES,
     find: "item.state === 'claimed' && item.fence === fence",
     replace: "item.state === 'claimed'",
-    seed: 1,
+    seed: 5,
   },
   {
     name: 'settle-replay',
@@ -50,21 +50,21 @@ export const GUARDS: readonly Guard[] = [
     file: RUNTIMES,
     find: 'if (active && active.instanceId !== who.instanceId && active.leaseUntil > now())',
     replace: 'if (active && active.instanceId !== who.instanceId && active.leaseUntil > now() + 1e9)',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'take-over-lapses-claims',
     file: RUNTIMES,
     find: 'if (item.claimedBy === runtime.epoch) await applyEvent(ctx, item, lapseOf(why))',
     replace: '',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'orphan-return',
     file: RULES,
     find: "item.state === 'claimed' && item.claimedBy === epoch",
     replace: 'item.claimedBy === epoch + 0.5',
-    seed: 1,
+    seed: 5,
   },
   {
     name: 'promote-next',
@@ -85,21 +85,23 @@ export const GUARDS: readonly Guard[] = [
     file: TRANSITION,
     find: 'claimedAt: null, turn, turnOpen, attempts, reason }, [run])',
     replace: 'claimedAt: null, turn, turnOpen, attempts, reason }, [])',
-    seed: 1,
+    seed: 3,
   },
   {
     name: 'new-key-after-the-end',
     file: TRANSITION,
     find: '(done ? { turn: item.turn + 1, turnOpen: false } : {})',
     replace: '(done ? { turnOpen: false } : {})',
-    seed: 1,
+    seed: 101,
+    rare: true,
   },
   {
     name: 'look-before-resend',
     file: 'packages/openclaw/src/turn/run.ts',
     find: "request.reconcile === true ? await lookOrAnswer(deps, request, false, signal) : { kind: 'send' }",
     replace: "{ kind: 'send' }",
-    seed: 1,
+    seed: 24,
+    rare: true,
   },
   {
     name: 'coalescing',
@@ -107,6 +109,7 @@ export const GUARDS: readonly Guard[] = [
     find: "(tail.state === 'queued' || tail.state === 'ready') && tail.fence === 0",
     replace: "(tail.state === 'queued' || tail.state === 'ready')",
     seed: 1,
+    rare: true,
   },
   { name: 'stop', file: RULES, find: 'item.stopAt !== null || lane.closed !== null', replace: 'lane.closed !== null', seed: 1 },
   {
@@ -115,6 +118,7 @@ export const GUARDS: readonly Guard[] = [
     find: 'delivery.depth > LIMITS.depth',
     replace: 'delivery.depth > LIMITS.depth * 100',
     seed: 1,
+    rare: true,
   },
   {
     name: 'attempts-cap',
@@ -122,6 +126,7 @@ export const GUARDS: readonly Guard[] = [
     find: 'item.attempts >= policy.attempts',
     replace: 'item.attempts > policy.attempts',
     seed: 1,
+    rare: true,
   },
   {
     name: 'effects-once',
@@ -129,6 +134,7 @@ export const GUARDS: readonly Guard[] = [
     find: 'rows.find((row) => row.pass !== pass)',
     replace: 'rows.find((row) => row.pass === `${pass} never`)',
     seed: 1,
+    rare: true,
   },
   {
     name: 'paused-agents',
@@ -136,6 +142,7 @@ export const GUARDS: readonly Guard[] = [
     find: "if (agent.paused) return { type: 'hold', hold: HOLD_PAUSED }",
     replace: '',
     seed: 1,
+    rare: true,
   },
 ]
 

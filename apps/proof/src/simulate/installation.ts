@@ -42,7 +42,7 @@ export interface Installation {
   readonly disk: AgentDisk
   readonly gateway: GatewayPart
   process(): Process | null
-  start(): void
+  readonly start: () => void
   /** Like kill -9. */
   crash(): void
   /** Like SIGTERM: drains and says goodbye; `after` runs once the process is gone. */
@@ -158,9 +158,9 @@ function linkOf(client: SimulatedClient, isOurs: boolean): GatewayLink {
 /** Warnings and what ends a delivery are part of the trace. Nothing may be an error: an error says that something is lost or broken. */
 function logOf({ trace, violate }: World, part: Part): Log {
   const say = (fields: object, message: string) => {
-    const { error, whatToDo, delivery, turn, ...rest } = fields as Record<string, unknown>
+    const { error, delivery, ...rest } = fields as Record<string, unknown>
     const about = typeof delivery === 'string' ? `${trace.name('d', delivery)}: ` : ''
-    const why = error === undefined ? '' : `: ${error instanceof Error ? error.message : String(error)}`
+    const why = error === undefined ? '' : `: ${error instanceof Error ? error.message : JSON.stringify(error)}`
     const { outcome, state, code } = rest
     const how = [outcome, state, code].filter((one) => typeof one === 'string').join(' ')
     trace.note(part.name, `  log ${about}${message}${how === '' ? '' : ` (${how})`}${why}`)

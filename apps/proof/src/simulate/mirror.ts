@@ -17,7 +17,7 @@ export interface Mirror {
   /** Once the engine is open. */
   open(tables: Iterable<Table>): void
   /** Oldest first. */
-  rows(table: string): readonly unknown[]
+  readonly rows: (table: string) => readonly unknown[]
   /** Tables written to since this was asked last, committed or not. */
   changed(): ReadonlySet<string>
 }

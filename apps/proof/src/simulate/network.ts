@@ -22,7 +22,7 @@ export interface Exchange {
   /** Whether this is the worst moment for it to arrive: a request that is held up waits for one. */
   isWorst?(): boolean
   /** The caller is told that nobody answered: a connection refused or reset. */
-  failed(): void
+  readonly failed: () => void
 }
 
 export interface Network {

@@ -15,7 +15,7 @@ export interface Orders {
   readonly seeds: readonly number[]
   readonly steps: number
   /** @returns false to end early */
-  onResult(result: WorkerOutput): boolean
+  readonly onResult: (result: WorkerOutput) => boolean
 }
 
 export interface Pool extends AsyncDisposable {

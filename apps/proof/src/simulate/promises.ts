@@ -17,9 +17,9 @@ import type { Part } from './time.ts'
 export interface ServeDeps {
   readonly backend: BackendPart
   readonly history: () => Simulation
-  violate(invariant: string, detail: string): void
+  readonly violate: (invariant: string, detail: string) => void
   /** Counts what the seed has met. */
-  met(what: string): void
+  readonly met: (what: string) => void
 }
 
 type Args = Record<string, unknown>

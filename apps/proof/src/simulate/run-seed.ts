@@ -232,9 +232,11 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   return { seed, steps: step, hash: trace.hash(), violation, met, trace: trace.last() }
 }
 
+/** The first line of an assertion, without the row it is about. */
+const nameOf = (message: string): string => message.replace(/[\s:]*(\{|\n)[^]*$/, '').slice(0, 120)
+
 function whatFailed(error: unknown): [string, string] {
-  if (error instanceof assert.AssertionError)
-    return [error.message.split('\n')[0]?.split(': {')[0]?.slice(0, 120) ?? 'assertion', error.message]
+  if (error instanceof assert.AssertionError) return [nameOf(error.message), error.message]
   return ['an error nobody expects', error instanceof Error ? (error.stack ?? error.message) : String(error)]
 }
 

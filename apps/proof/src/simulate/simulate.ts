@@ -1,6 +1,6 @@
 /** Many seeds, and what came of them. */
 import { availableParallelism } from 'node:os'
-import { performance } from 'node:perf_hooks'
+import { systemClock } from '@mission-control/host/clock'
 import { withFunctions } from './functions.ts'
 import type { Guard } from './guards.ts'
 import { isInRuntime } from './guards.ts'
@@ -36,7 +36,9 @@ export interface SimulateOptions {
 const MOST_THREADS = 8
 export const defaultThreads = (): number => Math.min(MOST_THREADS, availableParallelism())
 
-export async function simulate(options: SimulateOptions): Promise<Simulated & { readonly met: Readonly<Record<string, number>> }> {
+export async function simulate(
+  options: SimulateOptions,
+): Promise<Simulated & { readonly met: Readonly<Record<string, number>> }> {
   const { first, seeds, steps, guard = null, firstOnly = false, threads = defaultThreads() } = options
   const violations: { seed: number; step: number; invariant: string }[] = []
   const met: Record<string, number> = {}
@@ -45,7 +47,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated & { 
   const loads = guard !== null && isInRuntime(guard)
   await using own = options.pool === undefined || loads ? openPool({ threads, guard: loads ? guard : null }) : null
   const pool = own ?? options.pool
-  const began = performance.now()
+  const began = systemClock.monotonic()
   await withFunctions(loads ? null : guard, async (bundle) => {
     await pool?.run({
       ...{ bundle, steps },
@@ -62,6 +64,6 @@ export async function simulate(options: SimulateOptions): Promise<Simulated & { 
     })
   })
   violations.sort((a, b) => a.seed - b.seed)
-  const seconds = (performance.now() - began) / 1_000
+  const seconds = (systemClock.monotonic() - began) / 1_000
   return { seeds: ran, steps, violations, stepsPerSecond: Math.round(all / seconds), met }
 }

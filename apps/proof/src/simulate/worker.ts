@@ -32,7 +32,9 @@ if (guard !== null) {
   registerHooks({
     load(url, context, next) {
       const loaded = next(url, context)
-      return url === target ? { ...loaded, source: broken(String(loaded.source), guard) } : loaded
+      return url === target
+        ? { ...loaded, source: broken(Buffer.from(loaded.source as Uint8Array).toString('utf8'), guard) }
+        : loaded
     },
   })
 }

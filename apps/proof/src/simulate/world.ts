@@ -24,8 +24,8 @@ export interface World {
   readonly start: number
   /** What is never down: service managers, people, whoever repairs things. */
   readonly outside: Part
-  weather(): Weather
-  violate(invariant: string, detail: string): void
+  readonly weather: () => Weather
+  readonly violate: (invariant: string, detail: string) => void
   /** Runs one function of the backend for a caller over the network. */
   serve(from: Part, kind: 'query' | 'mutation', name: string, args: Record<string, unknown>): Promise<Outcome>
   startGatewaySoon(gateway: GatewayPart): void
