@@ -26,7 +26,7 @@ describe('histories under faults', () => {
       expect(violations, failures[0]).toEqual([])
       expect(seeds).toBe(SEEDS)
       // A storm that is none proves nothing.
-      for (const what of ['take-overs', 'returns of a runtime', 'calls repeated after the end', 'stale calls'])
+      for (const what of ['take-overs', 'returns of a runtime', 'calls repeated after the end', 'stale calls on a newer claim'])
         expect(met[what] ?? 0, what).toBeGreaterThan(0)
       expect(met['claims'] ?? 0).toBeGreaterThan(SEEDS)
     },
