@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import { EXIT } from '@mission-control/shared/exit-codes'
 import { benchCommand } from './bench/command.ts'
 import { addFaults } from './faults/command.ts'
+import { addSimulate } from './simulate/command.ts'
 import { addSoak } from './soak/command.ts'
 
 const program = new Command('mc')
@@ -30,6 +31,7 @@ function stopSignal(): AbortSignal {
 }
 
 const stop = stopSignal()
+addSimulate(program)
 addFaults(program, stop)
 addSoak(program, stop)
 program.addCommand(benchCommand(() => stop))

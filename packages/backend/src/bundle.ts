@@ -2,6 +2,7 @@
  * Builds all Convex functions into one ESM file that the embedded backend loads. On Convex itself nothing of this is used: there
  * the official CLI pushes the sources.
  */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { bundleDefines } from '@mission-control/embedded/functions/global'
@@ -9,15 +10,21 @@ import type { Plugin } from 'esbuild'
 import { build } from 'esbuild'
 import { convexFolder, functionModules } from './modules.ts'
 
+export interface BundleOptions {
+  readonly outFile: string
+  /** What is built in place of a source, for tests that break it on purpose. `file` is absolute. */
+  readonly transform?: { readonly file: string; readonly of: (source: string) => string }
+}
+
 /**
  * Writes one ESM file that exports `schema`, `modules` (path without extension -> namespace), `crons` and `auth`: a function of the
  * environment, which evaluates `auth.config.ts` with that environment as its `process.env`.
  *
  * The file may lie in any folder: imports of `convex` become absolute file URLs, so that they need no `node_modules` beside it and
  * the process keeps a single copy of the library. The file is therefore good for this checkout only; build it again after a move.
- * @throws if a source does not compile
+ * @throws if a source does not compile, or `transform` does
  */
-export async function bundleFunctions({ outFile }: { outFile: string }): Promise<void> {
+export async function bundleFunctions({ outFile, transform }: BundleOptions): Promise<void> {
   const contents = entry(functionModules(), await authConfig())
   await build({
     stdin: { contents, resolveDir: convexFolder, sourcefile: 'functions.ts', loader: 'ts' },
@@ -30,7 +37,7 @@ export async function bundleFunctions({ outFile }: { outFile: string }): Promise
     legalComments: 'none',
     logLevel: 'silent',
     define: { ...bundleDefines },
-    plugins: [convexByUrl],
+    plugins: [convexByUrl, ...(transform ? [transformed(transform)] : [])],
   })
 }
 
@@ -78,3 +85,12 @@ const convexByUrl: Plugin = {
   },
 }
 const RESOLVING = 'resolving'
+
+const transformed = ({ file, of }: NonNullable<BundleOptions['transform']>): Plugin => ({
+  name: 'transformed',
+  setup(esbuild) {
+    esbuild.onLoad({ filter: /\.ts$/ }, async ({ path }) =>
+      path === file ? { contents: of(await readFile(path, 'utf8')), loader: 'ts' } : null,
+    )
+  },
+})

@@ -22,6 +22,8 @@ export interface Backend extends Caller {
   as(name: string, claims?: Claims): Caller
   /** Inside a mutation. */
   run<T>(body: (ctx: MutationCtx) => Promise<T>): Promise<T>
+  /** All rows of a table as they are committed, oldest first, where there is a quicker way than `run`. Rows that have not changed are the same objects as before. */
+  readonly rows?: (table: string) => readonly unknown[]
   now(): number
   /** Moves time and runs what has become due. */
   advance(ms: number): Promise<void>

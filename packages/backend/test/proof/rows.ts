@@ -14,6 +14,8 @@ export type AllRows = Rows<TableNames>
 
 /** Oldest first. The backend holds one account. */
 async function read(backend: Backend, tables: readonly string[]): Promise<AllRows> {
+  const { rows: at } = backend
+  if (at !== undefined) return Object.fromEntries(tables.map((table) => [table, at(table)])) as unknown as AllRows
   return await backend.run(async (ctx) => {
     const rows = tables.map(async (table) => [table, await ctx.db.query(table as TableNames).collect()] as const)
     return Object.fromEntries(await Promise.all(rows)) as unknown as AllRows

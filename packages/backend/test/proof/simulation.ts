@@ -309,10 +309,10 @@ async function edit(sim: Simulation, deed: Extract<Deed, { do: 'edit' }>): Promi
     ledger.expected.push({ agentId, taskId: message.taskId, messageId: message._id, why: 'mention', step })
 }
 
-type Claimed = Awaited<ReturnType<World['claim']>>['items'][number]
+export type Claimed = Awaited<ReturnType<World['claim']>>['items'][number]
 
 /** @throws if a claim does not show what it is about */
-function noteShown({ ledger }: Simulation, { id, fence, agent, type, context }: Claimed): void {
+export function noteShown({ ledger }: Simulation, { id, fence, agent, type, context }: Claimed): void {
   const messageIds = new Set([context.message, ...context.thread].flatMap((message) => (message ? [message.id] : [])))
   if (type === 'mention') assert.ok(context.message, 'a mention without its message')
   const about = context.message?.id ?? null
@@ -339,14 +339,16 @@ async function settle(sim: Simulation, held: Held, { reply, twice }: { reply: bo
   assert.ok(again.replayed && again.messageId === result.messageId, 'a repeated settle is not the same')
 }
 
-/** An assignment that was answered goes on, while the task is not finished. */
-async function noteContinuation({ backend, ledger }: Simulation, id: Id<'deliveries'>): Promise<void> {
+/** An assignment that was answered goes on, while the task is not finished and still the agent's. */
+export async function noteContinuation({ backend, ledger }: Simulation, id: Id<'deliveries'>): Promise<void> {
   const { item, task } = await backend.run(async (ctx) => {
     const row = await ctx.db.get(id)
     return { item: row, task: row?.taskId ? await ctx.db.get(row.taskId) : null }
   })
   if (item?.type !== 'assignment' || item.state !== 'delivered' || item.replyId === null) return
-  if (task && task.status !== 'done' && task.status !== 'archived') count(ledger, 'continuation', item.agentId, task._id)
+  if (!task || task.status === 'done' || task.status === 'archived') return
+  if (task.assignees.some(({ type, id: assignee }) => type === 'agent' && assignee === item.agentId))
+    count(ledger, 'continuation', item.agentId, task._id)
 }
 
 function letGo(sim: Simulation, runtime: Runtime, held: Held): void {

@@ -64,6 +64,8 @@ export interface RunsOptions {
   readonly tools: Tools
   /** How long the first run of a session takes before its user row is written. Milliseconds. */
   readonly coldStartMs: number
+  /** Ids of rows, inputs and recovering runs. Default: random ones. */
+  readonly newId?: () => string
 }
 
 export interface Accept {
@@ -77,7 +79,7 @@ export interface Accept {
 
 export type Runs = ReturnType<typeof createRuns>
 
-export function createRuns({ clock, transcript, respond, tools, coldStartMs }: RunsOptions) {
+export function createRuns({ clock, transcript, respond, tools, coldStartMs, newId = randomUUID }: RunsOptions) {
   const runs = new Map<string, Run>()
   const queues = new Map<string, Run[]>()
   const active = new Map<string, Run>()
@@ -113,7 +115,7 @@ export function createRuns({ clock, transcript, respond, tools, coldStartMs }: R
       transcript.change([
         'pend',
         sessionKey,
-        { id: randomUUID(), runId, message: input.message, acceptedAt: clock.now(), state: 'queued' },
+        { id: newId(), runId, message: input.message, acceptedAt: clock.now(), state: 'queued' },
       ])
     } else {
       resend(newRun(input, 'continue'), session.rows.slice(at + 1))
@@ -244,7 +246,7 @@ export function createRuns({ clock, transcript, respond, tools, coldStartMs }: R
   }
 
   function addRow(run: Run, row: Omit<Row, 'id' | 'at'>): void {
-    transcript.change(['row', run.sessionKey, { id: randomUUID(), at: clock.now(), ...row }])
+    transcript.change(['row', run.sessionKey, { id: newId(), at: clock.now(), ...row }])
   }
 
   function setMeta(run: Run, status: SessionMeta['status']): void {
@@ -278,7 +280,7 @@ export function createRuns({ clock, transcript, respond, tools, coldStartMs }: R
     const sessionKey = interrupted.shift()
     if (sessionKey === undefined || dead) return false
     const agentId = sessionKey.split(':')[1] ?? ''
-    const input = { sessionKey, agentId, runId: randomUUID(), message: RECOVERY_TEXT, extraSystemPrompt: null, timeoutMs: null }
+    const input = { sessionKey, agentId, runId: newId(), message: RECOVERY_TEXT, extraSystemPrompt: null, timeoutMs: null }
     enqueue(newRun(input, 'recovery'))
     pump(sessionKey)
     return true

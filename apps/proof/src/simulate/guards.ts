@@ -1,0 +1,158 @@
+/**
+ * The test of the test: guards of the product, each broken by one replacement in its source. The simulation must find every one of them.
+ * A replacement that does not fit its file exactly once is an error, so that the list cannot rot.
+ */
+export interface Guard {
+  /** What is broken, as `--guard` takes it. */
+  readonly name: string
+  /** From the root of the repository. */
+  readonly file: string
+  readonly find: string
+  readonly replace: string
+  /** Takes many seeds to meet: looked for by `./mc simulate --guards` only. */
+  readonly rare?: true
+  /** A seed known to find it in `GUARD_STEPS` steps; where the test begins to search. */
+  readonly seed: number
+}
+
+/** Steps of each seed, and seeds of a full search. */
+export const GUARD_STEPS = 300
+export const GUARD_SEEDS = 300
+
+const RULES = 'packages/shared/src/lanes/guards.ts'
+const TRANSITION = 'packages/shared/src/lanes/transition.ts'
+const RUNTIMES = 'packages/backend/convex/model/runtimes.ts'
+
+export const GUARDS: readonly Guard[] = [
+  {
+    name: 'fence-check',
+    file: RULES,
+    find: "item.state === 'claimed' && item.fence === fence",
+    replace: "item.state === 'claimed'",
+    seed: 5,
+  },
+  {
+    name: 'settle-replay',
+    file: RULES,
+    find: 'isTerminal(item) && item.fence === fence',
+    replace: 'isTerminal(item) && item.fence === fence + 0.5',
+    seed: 1,
+  },
+  {
+    name: 'take-over-at-once',
+    file: RUNTIMES,
+    find: 'if (active && active.instanceId !== who.instanceId && active.leaseUntil > now())',
+    replace: 'if (active && active.leaseUntil > now())',
+    seed: 1,
+  },
+  {
+    name: 'living-lease',
+    file: RUNTIMES,
+    find: 'if (active && active.instanceId !== who.instanceId && active.leaseUntil > now())',
+    replace: 'if (active && active.instanceId !== who.instanceId && active.leaseUntil > now() + 1e9)',
+    seed: 2,
+  },
+  {
+    name: 'take-over-lapses-claims',
+    file: RUNTIMES,
+    find: 'if (item.claimedBy === runtime.epoch) await applyEvent(ctx, item, lapseOf(why))',
+    replace: '',
+    seed: 2,
+  },
+  {
+    name: 'orphan-return',
+    file: RULES,
+    find: "item.state === 'claimed' && item.claimedBy === epoch",
+    replace: 'item.claimedBy === epoch + 0.5',
+    seed: 5,
+  },
+  {
+    name: 'promote-next',
+    file: TRANSITION,
+    find: "why: 'dead' }] as const) : []),\n    { type: 'followUp' },\n    { type: 'promoteNext' },",
+    replace: "why: 'dead' }] as const) : []),\n    { type: 'followUp' },",
+    seed: 1,
+  },
+  {
+    name: 'effects-order',
+    file: TRANSITION,
+    find: "    { type: 'vacate' },\n    { type: 'followUp' },\n    { type: 'promoteNext' },",
+    replace: "    { type: 'vacate' },\n    { type: 'promoteNext' },\n    { type: 'followUp' },",
+    seed: 1,
+  },
+  {
+    name: 'journal',
+    file: TRANSITION,
+    find: 'claimedAt: null, turn, turnOpen, attempts, reason }, [run])',
+    replace: 'claimedAt: null, turn, turnOpen, attempts, reason }, [])',
+    seed: 3,
+  },
+  {
+    name: 'new-key-after-the-end',
+    file: TRANSITION,
+    find: '(done ? { turn: item.turn + 1, turnOpen: false } : {})',
+    replace: '(done ? { turnOpen: false } : {})',
+    seed: 101,
+    rare: true,
+  },
+  {
+    name: 'look-before-resend',
+    file: 'packages/openclaw/src/turn/run.ts',
+    find: "request.reconcile === true ? await lookOrAnswer(deps, request, false, signal) : { kind: 'send' }",
+    replace: "{ kind: 'send' }",
+    seed: 24,
+    rare: true,
+  },
+  {
+    name: 'coalescing',
+    file: RULES,
+    find: "(tail.state === 'queued' || tail.state === 'ready') && tail.fence === 0",
+    replace: "(tail.state === 'queued' || tail.state === 'ready')",
+    seed: 1,
+    rare: true,
+  },
+  { name: 'stop', file: RULES, find: 'item.stopAt !== null || lane.closed !== null', replace: 'lane.closed !== null', seed: 1 },
+  {
+    name: 'depth-cap',
+    file: 'packages/backend/convex/model/enqueue.ts',
+    find: 'delivery.depth > LIMITS.depth',
+    replace: 'delivery.depth > LIMITS.depth * 100',
+    seed: 1,
+    rare: true,
+  },
+  {
+    name: 'attempts-cap',
+    file: RULES,
+    find: 'item.attempts >= policy.attempts',
+    replace: 'item.attempts > policy.attempts',
+    seed: 1,
+    rare: true,
+  },
+  {
+    name: 'effects-once',
+    file: 'packages/backend/convex/model/effects.ts',
+    find: 'rows.find((row) => row.pass !== pass)',
+    replace: 'rows.find((row) => row.pass === `${pass} never`)',
+    seed: 1,
+    rare: true,
+  },
+  {
+    name: 'paused-agents',
+    file: 'packages/backend/convex/model/claim.ts',
+    find: "if (agent.paused) return { type: 'hold', hold: HOLD_PAUSED }",
+    replace: '',
+    seed: 1,
+    rare: true,
+  },
+]
+
+/** Whether the thread must load it broken; all others are in the backend's functions, which are built. */
+export const isInRuntime = ({ file }: Guard): boolean => !/^packages\/(backend|shared)\//.test(file)
+
+/** @throws when the text to replace does not stand in the source exactly once */
+export function broken(source: string, { name, file, find, replace }: Guard): string {
+  const parts = source.split(find)
+  if (parts.length !== 2)
+    throw new Error(`guard "${name}": its text stands ${parts.length - 1} times in ${file}; adapt src/simulate/guards.ts`)
+  return parts.join(replace)
+}

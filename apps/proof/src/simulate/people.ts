@@ -1,0 +1,80 @@
+/** What people do meanwhile: deeds of packages/backend/test/proof, which keep the ledger of what must come of them. */
+import type { Deed } from '@mission-control/backend/proof/actions'
+import type { Doc } from '@mission-control/backend/convex/_generated/dataModel'
+import type { Seeded } from './seeded.ts'
+
+const WEIGHTS = {
+  ...{ post: 30, edit: 4, delete: 2, assign: 8, unassign: 2, move: 5, label: 1, newTask: 2, stop: 5, pause: 3, resume: 4 },
+  ...{ deleteAgent: 1.5, newSlug: 1.5, newAgent: 2, pauseAll: 0.7, resumeAll: 2, cap: 1.5, redrive: 3, read: 1 },
+} as const
+
+/** Mostly the first, so that things meet in one lane. */
+const few = (random: Seeded): number => (random.chance(0.5) ? 0 : random.below(8))
+
+/** How often people meddle with what an agent is at work on, or is about to try again: by chance it would be seldom. */
+const MEDDLE = 0.3
+
+/** @param rows of the backend, by table */
+export function drawDeed(random: Seeded, rows: (table: string) => readonly unknown[]): Deed {
+  return (random.chance(MEDDLE) ? meddle(random, rows) : null) ?? drawAny(random)
+}
+
+function meddle(random: Seeded, rows: (table: string) => readonly unknown[]): Deed | null {
+  const items = (rows('deliveries') as Doc<'deliveries'>[]).filter(
+    ({ state, fence, taskId }) => taskId !== null && (state === 'claimed' || (state === 'ready' && fence > 0)),
+  )
+  if (items.length === 0) return null
+  const { taskId, state } = random.pick(items)
+  const task = (rows('tasks') as Doc<'tasks'>[]).findIndex(({ _id }) => _id === taskId)
+  if (task < 0) return null
+  if (state === 'claimed' && random.chance(0.3)) return { do: 'stop', task, button: random.chance(0.5) }
+  return { do: 'post', who: random.below(8), task, mention: random.chance(0.6) ? 0 : random.below(7), key: false }
+}
+
+function drawAny(random: Seeded): Deed {
+  const kind = random.weighted(WEIGHTS)
+  const any = () => random.below(8)
+  switch (kind) {
+    case 'post':
+      return {
+        do: kind,
+        who: any(),
+        task: few(random),
+        mention: random.chance(0.3) ? 0 : random.below(7),
+        key: random.chance(0.2),
+      }
+    case 'edit':
+      return { do: kind, message: any(), mention: random.below(7) }
+    case 'delete':
+      return { do: kind, message: any() }
+    case 'assign':
+      return { do: kind, task: few(random), agent: few(random), person: random.chance(0.2) }
+    case 'unassign':
+      return { do: kind, task: any(), agent: any() }
+    case 'move':
+      return { do: kind, task: few(random), to: random.below(7) }
+    case 'label':
+      return { do: kind, task: any(), labels: random.chance(0.5) ? ['bug'] : ['ui', 'api'] }
+    case 'newTask':
+      return { do: kind, agent: any() }
+    case 'stop':
+      return { do: kind, task: few(random), button: random.chance(0.5) }
+    case 'pause':
+    case 'resume':
+    case 'deleteAgent':
+    case 'newSlug':
+      return { do: kind, agent: any() }
+    case 'newAgent':
+    case 'pauseAll':
+    case 'resumeAll':
+      return { do: kind }
+    case 'cap':
+      return { do: kind, turns: random.chance(0.5) ? null : random.below(5), agent: random.chance(0.5) ? null : any() }
+    case 'redrive':
+      return { do: kind, item: any() }
+    case 'read':
+      return { do: kind, who: any(), all: random.chance(0.5) }
+  }
+}
+
+export const describeDeed = ({ do: done, ...rest }: Deed): string => `${done} ${JSON.stringify(rest)}`
