@@ -85,9 +85,7 @@ export function settlingTogether(brain: Brain, clock: Clock): Brain {
     ...brain,
     mutate: (fn, args, signal) =>
       // The type of `fn` is a parameter here, so that the compiler cannot see what the comparison says about `args` and the answer.
-      (fn as unknown) === service.settle
-        ? (settle(args as unknown as Settle, signal) as Promise<never>)
-        : brain.mutate(fn, args, signal),
+      (fn as unknown) === service.settle ? settle(args as unknown as Settle, signal) : brain.mutate(fn, args, signal),
   }
 }
 
