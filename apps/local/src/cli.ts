@@ -71,17 +71,30 @@ function lifetime(text: string): number {
   }
 }
 
+/** What `mc` hands to other programs of this repository; each has its own --help. */
+const ELSEWHERE = `
+Evidence:
+  simulate                         the promises, on virtual clocks, with faults at
+                                   every await
+  faults                           the same on real processes, killed and cut off
+                                   at each step
+  bench                            how fast, beside the plain way to do it
+  soak                             load and faults for as long as you like
+
+The repository:
+  test [--fast | --full]           every check of it
+  audit [--must-answer]            known vulnerabilities of what runs in
+                                   production
+  sbom image|repository [file]     a bill of materials (CycloneDX)
+
+Start with: ./mc demo`
+
 const program = new Command('mc')
   .version('0.1.0')
   .description('Mission Control on one machine: embedded backend, OpenClaw gateway and runtime.')
   .showHelpAfterError('(add --help for what is possible)')
   .exitOverride()
-  .addHelpText(
-    'after',
-    '\n  test [--fast | --full]        every check of this repository' +
-      '\n  audit [--must-answer]         known vulnerabilities of what is run in production' +
-      '\n  sbom image|repository [file]  a bill of materials, CycloneDX\n\nStart with: ./mc demo',
-  )
+  .addHelpText('after', ELSEWHERE)
 
 program
   .command('demo')
