@@ -7,7 +7,13 @@ export type QueryModification =
   { type: 'Add'; queryId: number; udfPath: string; args: Json[]; journal?: string | null } | { type: 'Remove'; queryId: number }
 export type ClientMessage =
   | { type: 'Connect'; sessionId: string; maxObservedTimestamp?: string | null }
-  | { type: 'Authenticate'; tokenType: 'User' | 'Admin' | 'None'; value?: string | null; baseVersion: number; impersonating?: Json }
+  | {
+      type: 'Authenticate'
+      tokenType: 'User' | 'Admin' | 'None'
+      value?: string | null
+      baseVersion: number
+      impersonating?: Json
+    }
   | { type: 'ModifyQuerySet'; baseVersion: number; newVersion: number; modifications: QueryModification[] }
   | CallMessage
   | { type: 'Event' }
