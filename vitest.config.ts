@@ -13,8 +13,8 @@ const FUZZED = { ...PATIENT, testTimeout: PATIENT.testTimeout * Number(process.e
  */
 export default defineConfig({
   test: {
-    // On two cores vitest would leave one of them to itself, and run one file at a time.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // One more than there are cores: many files wait for processes, sockets and timers for part of their time.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         test: {
@@ -37,6 +37,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['{apps,packages}/*/test/**/*.e2e.test.ts'],
+          maxWorkers: availableParallelism(),
           testTimeout: 180_000,
           hookTimeout: 300_000,
         },
