@@ -1,8 +1,21 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import type { TestSpecification } from 'vitest/node'
+import { BaseSequencer } from 'vitest/node'
 
 /** A busy machine is no failure: what hangs is found by this all the same. */
 const PATIENT = { testTimeout: 90_000, hookTimeout: 90_000 }
+/** Files that take a minute and more begin first, so that none of them is left running alone at the end. */
+const LONG =
+  /(contract-real|model-providers-real|apps\/local\/test\/(faults|demo)|simulate|supervisor|stack|convex-cli|turn)[^/]*\.test\.ts$/
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => Number(!LONG.test(moduleId))
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
+
 /** FUZZ_RUNS multiplies the runs of fuzz tests, and what they may take. */
 const FUZZED = { ...PATIENT, testTimeout: PATIENT.testTimeout * Number(process.env['FUZZ_RUNS'] ?? 1) }
 
@@ -15,6 +28,7 @@ export default defineConfig({
   test: {
     // One more than there are cores: many files wait for processes, sockets and timers for part of their time.
     maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
