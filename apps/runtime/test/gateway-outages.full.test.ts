@@ -39,7 +39,7 @@ describe.skipIf(bin === null)('outages of the model', () => {
     expect(line).toMatchObject({ ended: true, state: 'ready' })
     expect((await world.replies(count)).at(-1)).toBe(said)
     const { runs } = await traceOf(world, line['delivery'])
-    expect(runs.at(-1)).toMatchObject({ outcome: 'delivered' })
+    expect(runs.at(-1)).toMatchObject({ outcome: 'reply' })
     expect(runs[0]).toMatchObject({ outcome: 'failed' })
   })
 
