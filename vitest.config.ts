@@ -6,8 +6,7 @@ import { BaseSequencer } from 'vitest/node'
 /** A busy machine is no failure: what hangs is found by this all the same. */
 const PATIENT = { testTimeout: 90_000, hookTimeout: 90_000 }
 /** Files that take a minute and more begin first, so that none of them is left running alone at the end. */
-const LONG =
-  /(contract-real|model-providers-real|apps\/local\/test\/(faults|demo)|simulate|supervisor|stack|convex-cli|turn)[^/]*\.test\.ts$/
+const LONG = /(contract-real|model-providers-real|apps\/local\/test\/(faults|demo)|supervisor|stack)[^/]*\.test\.ts$/
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -26,8 +25,9 @@ const FUZZED = { ...PATIENT, testTimeout: PATIENT.testTimeout * Number(process.e
  */
 export default defineConfig({
   test: {
-    // One more than there are cores: many files wait for processes, sockets and timers for part of their time.
-    maxWorkers: availableParallelism() + 1,
+    // On two cores vitest would leave one of them to itself, and run one file at a time. More than there are cores starve each other:
+    // what starts processes then takes five times as long.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -51,7 +51,6 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['{apps,packages}/*/test/**/*.e2e.test.ts'],
-          maxWorkers: availableParallelism(),
           testTimeout: 180_000,
           hookTimeout: 300_000,
         },

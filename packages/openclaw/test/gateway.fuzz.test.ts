@@ -212,9 +212,10 @@ describe('frames', () => {
             const { id } = JSON.parse(data.toString()) as { id: unknown }
             socket.send(JSON.stringify({ type: 'res', id, ...answers[n++ % answers.length] }))
             for (const each of last) socket.send(each)
-            said(20)
+            said(50)
           })
-          said(100)
+          // One that was challenged speaks next, however busy the machine is.
+          said(challenge === true ? 2_000 : 100)
         }
         await using client = createClient(
           { clock: systemClock },
