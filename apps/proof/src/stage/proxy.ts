@@ -9,6 +9,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '@mission-control/shared/clock'
+import { bodyOf, functionIn } from '../function-calls.ts'
 import { createFrameReader } from './web-socket-frames.ts'
 
 /** One message that passes: a call, its answer, or a frame of a socket. */
@@ -171,21 +172,6 @@ export async function startProxy(targetPort: number, clock: Clock): Promise<Prox
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
-  }
-}
-
-async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of incoming) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
-}
-
-function functionIn(body: Buffer): string | null {
-  try {
-    const { path } = JSON.parse(body.toString()) as { path?: unknown }
-    return typeof path === 'string' ? path : null
-  } catch {
-    return null // no call of a function
   }
 }
 

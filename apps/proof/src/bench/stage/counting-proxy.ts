@@ -1,8 +1,8 @@
 /** Stands between a client and its backend and tells what is asked over HTTP; sockets (the subscriptions) pass through. */
-import type { IncomingMessage } from 'node:http'
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
+import { bodyOf, functionIn } from '../../function-calls.ts'
 
 export interface CountingProxy extends AsyncDisposable {
   readonly url: string
@@ -14,7 +14,7 @@ export async function startCountingProxy(target: string, onCall: (name: string) 
   const server = createServer((incoming, answer) => {
     void (async () => {
       const body = await bodyOf(incoming)
-      onCall(pathIn(body) ?? incoming.url ?? '')
+      onCall(functionIn(body) ?? incoming.url ?? '')
       const { method, url, headers } = incoming
       const outgoing = request({ hostname, port, method, path: url, headers }, (response) => {
         answer.writeHead(response.statusCode ?? 502, response.headers)
@@ -46,20 +46,5 @@ export async function startCountingProxy(target: string, onCall: (name: string) 
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
     },
-  }
-}
-
-async function bodyOf(incoming: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of incoming) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
-}
-
-function pathIn(body: Buffer): string | null {
-  try {
-    const { path } = JSON.parse(body.toString()) as { path?: unknown }
-    return typeof path === 'string' ? path : null
-  } catch {
-    return null
   }
 }
