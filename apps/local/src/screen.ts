@@ -1,9 +1,9 @@
 /**
- * Lines for the person in front of the terminal. Colours only where they are seen; NO_COLOR is honoured by picocolors. What agents, people
- * and programs wrote is shown and never obeyed: their escape sequences stand there as text.
+ * Lines for the person in front of the terminal. Colours only on a terminal, and there as picocolors finds it (NO_COLOR, TERM). What
+ * agents, people and programs wrote is shown and never obeyed: their escape sequences stand there as text.
  */
 import { forTerminal, lineForTerminal } from '@mission-control/shared/unseen'
-import pc from 'picocolors'
+import picocolors from 'picocolors'
 
 export interface Screen {
   heading(text: string): void
@@ -18,7 +18,15 @@ export interface Screen {
 
 const NAME_WIDTH = 10
 
-export function createScreen(out: { write(text: string): unknown; columns?: number | undefined }): Screen {
+interface Output {
+  write(text: string): unknown
+  readonly columns?: number | undefined
+  readonly isTTY?: boolean
+}
+
+export function createScreen(out: Output): Screen {
+  // picocolors alone would colour whatever a CI server runs, terminal or not.
+  const pc = picocolors.createColors(out.isTTY === true && picocolors.isColorSupported)
   const line = (text: string) => void out.write(`${text}\n`)
   const width = Math.max(50, Math.min(out.columns ?? 100, 110))
   return {
