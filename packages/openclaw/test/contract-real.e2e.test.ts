@@ -11,7 +11,8 @@ if (entry === null) {
 } else {
   contract({
     name: 'real',
-    turnMs: 60_000,
+    // It outlasts a restart of the gateway, which takes a minute on a busy machine.
+    turnMs: 150_000,
     async start() {
       const real = await prepareRealGateway(entry)
       const { host, model } = real

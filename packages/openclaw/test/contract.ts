@@ -40,7 +40,8 @@ export interface ContractOptions {
 }
 
 export function contract({ name, start, turnMs }: ContractOptions): void {
-  describe(`gateway contract: ${name}`, () => {
+  // A turn may last while the gateway is killed and started again.
+  describe(`gateway contract: ${name}`, { timeout: Math.max(90_000, 2 * turnMs) }, () => {
     let subject: Subject
     let gateway: Gateway
     const clock = systemClock
