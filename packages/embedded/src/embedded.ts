@@ -158,14 +158,15 @@ function callable(engine: Engine, identity: JsonObject | null): Callable {
       let seen: Transaction | undefined
       const answer = await call(fn, ['query', 'mutation'], args, { observe: (tx) => (seen = tx) })
       const tx = seen!
+      const written = tx.written()
       return {
         result: jsonToConvex(answer.value) as never,
         reads: describeReads(engine.catalog, tx.reads),
-        writes: describeWrites(tx.writes),
+        writes: describeWrites(written),
         documentsRead: tx.usage.documentsRead,
         usage: { ...tx.usage },
         readSet: tx.reads,
-        writeSet: [...tx.writes],
+        writeSet: [...written],
       }
     },
     onUpdate: (fn, args, onResult, onError) =>

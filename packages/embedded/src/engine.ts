@@ -23,6 +23,7 @@ import { FunctionError } from './errors.ts'
 import { createScheduler } from './scheduler/scheduler.ts'
 import { openCatalog, type Catalog, type TableInfo } from './storage/catalog.ts'
 import { openConnection, type Connection } from './storage/connection.ts'
+import { createLogSync } from './storage/log-sync.ts'
 import { createStorageCalls } from './syscalls/storage.ts'
 import { createLiveSets } from './sync/live.ts'
 import { createSequence } from './transactions/sequence.ts'
@@ -55,6 +56,8 @@ export interface EngineOptions {
   autoSchedule?: boolean
   /** Fault injection for tests: stands between the engine and its writing connection. */
   wrapConnection?: (connection: Connection) => Connection
+  /** For tests: replaces how the log is brought to the disk. */
+  wrapSync?: (sync: () => Promise<void>) => () => Promise<void>
 }
 
 const DEADLINES: Deadlines = {
@@ -94,6 +97,8 @@ export async function openEngine(options: EngineOptions) {
     const connection = options.wrapConnection?.(opened) ?? opened
     const catalog = openCatalog(connection, tableDefinitions(options.functions.schema), schemaProblem)
     const sequence = createSequence(connection, clock)
+    const logSync = directory ? createLogSync(path) : null
+    const sync = logSync && (options.wrapSync?.(logSync.sync) ?? logSync.sync)
     const checkpointer = createCheckpointer(path, directory !== null, connection, log)
     const files = createFiles({
       store: directory ? createDiskStore(filesFolder(directory.folder)) : createMemoryStore(),
@@ -110,8 +115,9 @@ export async function openEngine(options: EngineOptions) {
         randomBytes: (length) => random.bytes(length),
         checkDocument: (table, document) => checkDocument(catalog, table, document),
       },
-      onCommit(commit) {
-        files.noticeCommit(commit)
+      onCommit: (commit) => files.noticeCommit(commit),
+      onSafe(commit) {
+        files.noticeSafe(commit)
         try {
           live.publish(commit)
           scheduler.noticeCommit(commit)
@@ -120,6 +126,7 @@ export async function openEngine(options: EngineOptions) {
           log.error('a commit could not be published', { error: String(error) })
         }
       },
+      sync,
       turn: directory ? eventLoopTurn : null,
       afterBatch() {
         files.afterBatch()
@@ -180,6 +187,7 @@ export async function openEngine(options: EngineOptions) {
       deployment.close()
       snapshots.close()
       checkpointer.close()
+      logSync?.close()
       connection.close()
       directory?.release()
     }

@@ -3,7 +3,7 @@
  *
  * written (partial) -> adopted inside a transaction -> kept      when that transaction commits
  *                                                   -> removed   when it does not (looked at after its batch)
- * kept -> removed after the commit that removed the document
+ * kept -> removed when the disk has the commit that removed the document
  * A crash at any point leaves at most a content without a document, which the next start removes; never the other way round.
  * While somebody copies contents (`hold.ts`) none is removed: they wait, and go with a later batch or at the next start.
  */
@@ -85,11 +85,13 @@ export function createFiles({ store, held, log }: FilesDeps) {
       if (!find(tx, id, 'storage.delete')) throw new FunctionError(`storage.delete: there is no file ${String(id)}.`)
       tx.remove(tx.requireTable(STORAGE), id as string)
     },
-    noticeCommit(commit: Commit): void {
-      for (const { table, id, keys } of commit.writes) {
-        if (table !== STORAGE) continue
-        undecided.delete(id)
-        if (keys.every((key) => key.after === undefined)) remove(id)
+    noticeCommit({ writes }: Commit): void {
+      for (const { table, id } of writes) if (table === STORAGE) undecided.delete(id)
+    },
+    /** The disk has the commit: what it deleted does not come back. */
+    noticeSafe({ writes }: Commit): void {
+      for (const { table, id, keys } of writes) {
+        if (table === STORAGE && keys.every((key) => key.after === undefined)) remove(id)
       }
     },
     /** No transaction is open: what no commit has named was rolled back. */

@@ -4,8 +4,7 @@
  */
 import type { EntryRow } from '../storage/connection.ts'
 import type { ReadRange } from '../transactions/footprint.ts'
-import type { Transaction } from '../transactions/transaction.ts'
-import type { JsonObject } from '../values/json.ts'
+import type { Stored, Transaction } from '../transactions/transaction.ts'
 import { justAfter } from '../values/keys.ts'
 import { createOperators } from './operators.ts'
 import type { RangePlan } from './plan.ts'
@@ -15,10 +14,7 @@ const LARGEST_BATCH = 256
 
 export interface Row {
   key: Buffer
-  document: JsonObject
-  bytes: number
-  /** The document in the encoding it is stored in. */
-  json: string
+  stored: Stored
 }
 export type Cursor = Pick<ReturnType<typeof createRangeCursor>, 'next' | 'nextRow' | 'judge' | 'hasMore'>
 
@@ -70,16 +66,16 @@ export function createRangeCursor(tx: Transaction, plan: RangePlan) {
       high = entry.key
       if (range.low.compare(high) > 0) range.low = high
     }
-    const { document, bytes, json } = tx.entry(entry)
+    const stored = tx.entry(entry)
     tx.count('documentsRead')
-    tx.count('bytesRead', bytes)
-    return { key: entry.key, document, bytes, json }
+    tx.count('bytesRead', stored.bytes)
+    return { key: entry.key, stored }
   }
 
   return {
     nextRow,
     /** Whether the row gets through filters and limits; `stop` when a limit is used up. */
-    judge: (row: Row) => operators.judge(row.document),
+    judge: (row: Row) => operators.judge(row.stored.document),
     /** The next document that passes every operator; null at the end. */
     next: () => operators.next(nextRow),
     /** Whether the index holds another row; looking counts as reading. */

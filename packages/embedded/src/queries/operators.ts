@@ -25,13 +25,13 @@ export function createOperators(operators: readonly Operator[]) {
     /** How many documents the limits still let through. */
     left: () => Math.min(Infinity, ...remaining),
     /** The next row whose document passes every operator; null at the end. */
-    next<Row extends { document: JsonObject }>(nextRow: () => Row | null): Row | null {
+    next<Row extends { stored: { document: JsonObject } }>(nextRow: () => Row | null): Row | null {
       for (;;) {
         // A limit that is used up ends the query before another row is read: reading it would widen the read set.
         if (remaining.some((left) => left <= 0)) return null
         const row = nextRow()
         if (!row) return null
-        if (judge(row.document) === 'keep') return row
+        if (judge(row.stored.document) === 'keep') return row
       }
     },
   }

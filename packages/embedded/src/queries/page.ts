@@ -93,8 +93,8 @@ function collect(cursor: Cursor, request: PageRequest, toEndCursor: boolean): Co
     }
     if (!row) return { ...collected, ended: 'rows' }
     collected.keys.push(row.key)
-    collected.bytes += row.bytes
-    if (cursor.judge(row) === 'keep') collected.page.push(row.document)
+    collected.bytes += row.stored.bytes
+    if (cursor.judge(row) === 'keep') collected.page.push(row.stored.document)
   }
   return collected
 }

@@ -66,7 +66,7 @@ function documentsIn(
   const found: JsonObject[] = []
   const enough = tx.usage.bytesRead + MAX_BYTES_PER_LOOK
   for (let row = cursor.next(); row; row = cursor.next()) {
-    found.push(row.document)
+    found.push(row.stored.document)
     if (tx.usage.bytesRead >= enough) break
   }
   return found

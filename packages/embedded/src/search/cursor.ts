@@ -55,13 +55,13 @@ export function createSearchCursor(tx: Transaction, plan: SearchPlan) {
       }
       at++
       const loaded = tx.load(candidate.id)
-      if (loaded) return { key: candidate.key, ...loaded }
+      if (loaded) return { key: candidate.key, stored: loaded }
     }
   }
 
   return {
     nextRow,
-    judge: (row: Row) => operators.judge(row.document),
+    judge: (row: Row) => operators.judge(row.stored.document),
     next: () => operators.next(nextRow),
     hasMore: () => found().length > at,
   }

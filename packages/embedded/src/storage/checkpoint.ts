@@ -8,6 +8,8 @@ import type { Connection } from './connection.ts'
 
 /** SQLite's own default of 1,000 pages. The log is cut back to `journal_size_limit` when it starts over. */
 const CHECKPOINT_BYTES = 4 * 1024 * 1024
+/** A log that could not start over, because somebody reads it, is looked at again when it has grown by this much. */
+const AGAIN_BYTES = 1024 * 1024
 
 export function createCheckpointer(path: string, onDisk: boolean, connection: Connection, log: Log) {
   const size = () => statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0
@@ -20,9 +22,16 @@ export function createCheckpointer(path: string, onDisk: boolean, connection: Co
     }
   }
 
+  /** Size of the log at the last checkpoint; 0 once it has started over. */
+  let checkedAt = 0
   return {
     afterBatch(): void {
-      if (onDisk && size() >= CHECKPOINT_BYTES) checkpoint('PASSIVE')
+      if (!onDisk) return
+      const bytes = size()
+      if (bytes < checkedAt) checkedAt = 0
+      if (bytes < Math.max(CHECKPOINT_BYTES, checkedAt + AGAIN_BYTES)) return
+      checkpoint('PASSIVE')
+      checkedAt = bytes
     },
     close(): void {
       if (onDisk) checkpoint('TRUNCATE')

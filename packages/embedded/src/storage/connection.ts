@@ -46,13 +46,16 @@ export interface ConnectionOptions {
   busyTimeoutMs?: number
 }
 
-/** Opens `path` (or ":memory:"). A writable connection creates the tables and switches the file to WAL with full sync. */
+/**
+ * Opens `path` (or ":memory:"). A writable connection creates the tables and switches the file to WAL. A COMMIT writes to the log and does
+ * not wait for the disk: whoever promises that something is kept has the log synced (log-sync.ts).
+ */
 export function openConnection(path: string, options: ConnectionOptions = {}) {
   const db = new DatabaseSync(path, { readOnly: options.readOnly ?? false, timeout: options.busyTimeoutMs ?? 5_000 })
   if (!options.readOnly) {
     refuseForeign(db, path)
     db.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 1048576; PRAGMA foreign_keys = OFF',
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 1048576; PRAGMA foreign_keys = OFF',
     )
     db.exec(DDL)
   }

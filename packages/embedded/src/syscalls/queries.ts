@@ -19,7 +19,7 @@ export function nextOfStream(execution: Execution, args: { queryId: number }): s
   const cursor = execution.cursors.get(args.queryId)
   if (!cursor) throw new FunctionError(`Unknown query stream ${args.queryId}`)
   const row = cursor.next()
-  return row ? `{"value":${row.json},"done":false}` : '{"value":null,"done":true}'
+  return row ? `{"value":${row.stored.json},"done":false}` : '{"value":null,"done":true}'
 }
 
 /** One page per execution: its end is what makes a subscription to the page stable (the journal). */

@@ -21,7 +21,7 @@ it('readers that fail in the middle and cannot roll back are replaced, for those
       },
     }
   }
-  const snapshots = createSnapshots({ catalog: {} as Catalog, writer: {} as Writer, openReader })
+  const snapshots = createSnapshots({ catalog: {} as Catalog, writer: { safe: async () => undefined } as Writer, openReader })
   const fails = () => snapshots.with(() => Promise.reject(new Error('disk I/O error')))
   const failed = await Promise.allSettled(Array.from({ length: 10 }, fails))
   expect(failed.map((one) => String((one as PromiseRejectedResult).reason))).toEqual(Array(10).fill('Error: disk I/O error'))

@@ -1,6 +1,6 @@
 /**
  * Consistent reads. On disk a few read-only connections each hold one WAL snapshot for the length of a read, so reads never see
- * an uncommitted batch and never block the writer. In memory (one connection only) a read takes its turn between batches.
+ * an uncommitted batch and never block the writer; what they find is told when the disk has it (writer.ts). In memory (one connection only) a read takes its turn between batches.
  */
 import { ClosedError } from '../errors.ts'
 import type { Catalog } from '../storage/catalog.ts'
@@ -92,6 +92,7 @@ export function createSnapshots(deps: { catalog: Catalog; writer: Writer; openRe
         for (const tx of opened) tx.close()
         if (ended(connection)) giveBack(connection)
         else discard(connection, deps.openReader)
+        await deps.writer.safe()
       }
     },
     close(): void {

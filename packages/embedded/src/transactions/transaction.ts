@@ -1,6 +1,9 @@
 /**
  * One transaction over one connection: documents in and out, index entries kept in step, everything read and written noted,
  * caps counted. Whoever opens it owns BEGIN, SAVEPOINT and COMMIT; nothing here does.
+ *
+ * A changed document goes into the tables once, however often a function patches it: at the end (`written`), or before a query that
+ * could find it elsewhere than it stands. Until then it is `unwritten`, and what is `kept` of it is what the transaction sees.
  */
 import { FunctionError, NotSupportedError } from '../errors.ts'
 import { updateSearchIndexes } from '../search/entries.ts'
@@ -30,11 +33,30 @@ export interface TransactionDeps {
 }
 
 /** A document as this transaction sees it. Nobody changes `document`: it is shared by all who read it. */
-export interface Stored {
-  row: number
-  json: string
-  document: JsonObject
-  bytes: number
+export class Stored {
+  readonly row: number
+  readonly document: JsonObject
+  readonly bytes: number
+  #json: string | null
+
+  /** @param json `document` encoded, where that is at hand */
+  constructor(row: number, document: JsonObject, bytes: number, json: string | null) {
+    this.row = row
+    this.document = document
+    this.bytes = bytes
+    this.#json = json
+  }
+
+  get json(): string {
+    return (this.#json ??= JSON.stringify(this.document))
+  }
+}
+
+/** What the tables hold of a document that was changed since. */
+interface Unwritten {
+  readonly table: TableInfo
+  readonly row: number
+  readonly before: JsonObject
 }
 
 /** Documents kept for being read again: a mutation reads what it patches, and its guards read the same few rows. */
@@ -45,6 +67,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
   const writes: Write[] = []
   const { usage, count } = createUsage()
   const kept = new Map<string, Stored>()
+  const unwritten = new Map<string, Unwritten>()
   let version = 0
   let closed = false
   let failure: Error | null = null
@@ -82,7 +105,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
   }
   function parsed(row: number, json: string): Stored {
     const document = JSON.parse(json) as JsonObject
-    return { row, json, document, bytes: sizeOf(document) }
+    return new Stored(row, document, sizeOf(document), json)
   }
   function find(id: string): Stored | null {
     const known = kept.get(id)
@@ -90,7 +113,8 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     const found = connection.document(id)
     return found ? keep(id, parsed(found.row, found.json)) : null
   }
-  function store(table: TableInfo, document: JsonObject): { json: string; bytes: number } {
+  /** Counts and checks what is about to be written. Returns its size, bytes. */
+  function admit(table: TableInfo, document: JsonObject): number {
     const deps = writer()
     const bytes = sizeOf(document)
     if (!table.system) {
@@ -100,7 +124,36 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       checkDocument(document)
     }
     deps.checkDocument(table, document)
-    return { json: JSON.stringify(document), bytes }
+    return bytes
+  }
+
+  function flush(): void {
+    for (const [id, { table, row, before }] of unwritten) {
+      const { document, json } = kept.get(id)!
+      connection.updateDocument(row, json)
+      const keys: WrittenKey[] = []
+      for (const index of table.indexes.values()) {
+        const was = keyOf(index, before)
+        if (!changesKey(index, before, document)) {
+          keys.push({ index, before: was, after: was })
+          continue
+        }
+        const after = keyOf(index, document)
+        keys.push({ index, before: was, after })
+        connection.removeEntry(index.id, was)
+        connection.addEntry(index.id, after, row)
+      }
+      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), row, before, document))
+      writes.push({ table: table.name, id, keys })
+    }
+    unwritten.clear()
+  }
+  /** Whether an index holds entries that are no longer true. Where only contents have changed, those are taken from what is kept. */
+  function isBehind(index: IndexInfo): boolean {
+    for (const [id, { table, before }] of unwritten) {
+      if (table.name === index.table && changesKey(index, before, kept.get(id)!.document)) return true
+    }
+    return false
   }
 
   /** A document a query found, or that is asked for by its id: read, but no query of its own. */
@@ -118,7 +171,11 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     /** What another transaction over the same state is made from. */
     source: { connection, catalog, snapshotTs },
     reads,
-    writes,
+    /** Puts all of it into the tables first. */
+    written(): readonly Write[] {
+      flush()
+      return writes
+    },
     usage,
     count,
     snapshotTs,
@@ -166,12 +223,14 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     /** Rows of any statement without noting them, for searches: the cursor that asks notes what it hands out. */
     all(sql: string, ...args: (string | number)[]) {
       open()
+      flush()
       return connection.all(sql, ...args)
     },
 
     /** Rows of an index without noting them: the cursor that asks notes what it hands out. */
     scan(index: IndexInfo, low: Buffer, high: Buffer, order: Order, limit: number): EntryRow[] {
       open()
+      if (isBehind(index)) flush()
       return connection.scan(index.id, low, high, order, limit)
     },
     beginRange(range: ReadRange): ReadRange {
@@ -184,9 +243,10 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       const deps = writer()
       const id = encodeId(table.number, deps.randomBytes(16))
       const document = withSystemFields(value, id, deps.nextCreationTime())
-      const { json, bytes } = store(table, document)
+      const bytes = admit(table, document)
+      const json = JSON.stringify(document)
       const row = connection.insertDocument(id, table.number, json)
-      keep(id, { row, json, document, bytes })
+      keep(id, new Stored(row, document, bytes, json))
       const keys: WrittenKey[] = []
       for (const index of table.indexes.values()) {
         const after = keyOf(index, document)
@@ -204,29 +264,15 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
       writer()
       const stored = find(id)
       if (!stored) throw new FunctionError(`Update on nonexistent document ID ${id}`)
-      const previous = stored.document
-      const { json, bytes } = store(table, document)
-      connection.updateDocument(stored.row, json)
-      keep(id, { row: stored.row, json, document, bytes })
-      const keys: WrittenKey[] = []
-      for (const index of table.indexes.values()) {
-        const before = keyOf(index, previous)
-        if (!changesKey(index, previous, document)) {
-          keys.push({ index, before, after: before })
-          continue
-        }
-        const after = keyOf(index, document)
-        keys.push({ index, before, after })
-        connection.removeEntry(index.id, before)
-        connection.addEntry(index.id, after, stored.row)
-      }
-      keys.push(...updateSearchIndexes(connection, table.searchIndexes.values(), stored.row, previous, document))
-      writes.push({ table: table.name, id, keys })
+      const bytes = admit(table, document)
+      if (!unwritten.has(id)) unwritten.set(id, { table, row: stored.row, before: stored.document })
+      kept.set(id, new Stored(stored.row, document, bytes, null))
       version++
     },
 
     remove(table: TableInfo, id: string): void {
       writer()
+      if (unwritten.has(id)) flush()
       const stored = find(id)
       if (!stored) throw new FunctionError(`Delete on nonexistent document ID ${id}`)
       const previous = stored.document
@@ -247,11 +293,13 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
     /** Runs `body` so that its writes are kept only when it succeeds. What it read stays read: the failure depended on it. */
     async nested<T>(body: () => Promise<T>): Promise<T> {
       open()
+      flush()
       const mark = writes.length
       connection.exec('SAVEPOINT nested')
       try {
         const result = await body()
         open()
+        flush()
         connection.exec('RELEASE nested')
         return result
       } catch (error) {
@@ -260,6 +308,7 @@ export function createTransaction({ connection, catalog, write, snapshotTs }: Tr
         connection.exec('ROLLBACK TO nested')
         connection.exec('RELEASE nested')
         writes.length = mark
+        unwritten.clear()
         kept.clear()
         version++
         throw error

@@ -170,6 +170,47 @@ describe('nested mutations', () => {
   })
 })
 
+describe('a document that is changed several times', () => {
+  it('is seen as it stands by every query, follows its savepoint, and is written once', async () => {
+    const written: string[] = []
+    const wrapConnection = (connection: Connection): Connection => ({
+      ...connection,
+      updateDocument(row, json) {
+        written.push((JSON.parse(json) as { name: string }).name)
+        connection.updateDocument(row, json)
+      },
+    })
+    const backend = await inMemory({ functions, wrapConnection })
+    await backend.run(async (ctx) => {
+      const at = (k: number) =>
+        ctx.db
+          .query('anything')
+          .withIndex('by_k', (q: any) => q.eq('k', k))
+          .collect()
+      const [a, b, c] = [
+        await ctx.db.insert('anything', { k: 1, name: 'a', n: 0 }),
+        await ctx.db.insert('anything', { k: 1, name: 'b', n: 0 }),
+        await ctx.db.insert('anything', { k: 1, name: 'c', n: 0 }),
+      ]
+      for (let n = 1; n <= 3; n++) await ctx.db.patch(a, { n })
+      expect((await at(1)).map(({ n }: any) => n as number)).toEqual([3, 0, 0])
+      expect(written).toEqual([]) // its contents changed, its place did not
+      await ctx.db.patch(a, { k: 2 })
+      await ctx.db.patch(b, { k: 3 })
+      expect([(await at(1)).length, (await at(2))[0]?.n, (await at(3)).length]).toEqual([1, 3, 1])
+      expect(written).toEqual(['a', 'b'])
+      await ctx.db.patch(c, { n: 7 })
+      await expect(ctx.runMutation(child, { k: 50, fail: true })).rejects.toThrow('child 50 failed')
+      expect(await ctx.db.get(c)).toMatchObject({ n: 7 })
+      await ctx.db.patch(b, { k: 4 })
+      await ctx.db.delete(b)
+      expect([(await at(3)).length, (await at(4)).length]).toEqual([0, 0])
+    })
+    expect(written).toEqual(['a', 'b', 'c', 'b'])
+    expect(await backend.query('m:values', {})).toEqual([1, 2])
+  })
+})
+
 describe('the writer', () => {
   it('serializes mutations that read what they write', async () => {
     const backend = await onDisk({ functions })
@@ -215,6 +256,52 @@ describe('the writer', () => {
     expect(await backend.query('m:values', {})).toEqual([1, 4])
     await vi.waitFor(() => expect(updates.at(-1)).toEqual([1, 4]))
     expect(updates).not.toContainEqual(expect.arrayContaining([2]))
+  })
+
+  it('answers, tells and publishes what the disk has; what arrives meanwhile shares the next commit', async () => {
+    const disk = Promise.withResolvers<void>()
+    let held = false
+    const wrapSync = (sync: () => Promise<void>) => async () => {
+      if (held) await disk.promise
+      return sync()
+    }
+    const backend = await onDisk({ functions, wrapSync, autoSchedule: false })
+    const updates: unknown[] = []
+    backend.onUpdate('m:values', {}, (value) => updates.push(value))
+    await vi.waitFor(() => expect(updates).toEqual([[]]))
+    held = true
+    const ended: string[] = []
+    const noted = <T>(name: string, promise: Promise<T>) => promise.then(() => ended.push(name))
+    const commits = backend.stats.commits
+    const first = noted('first', backend.mutation('m:insert', { k: 1 }))
+    await vi.waitFor(() => expect(backend.stats.commits - commits).toBe(1))
+    const reading = noted('read', backend.query('m:values', {}))
+    const others = [2, 3, 4].map((k) => noted('other', backend.mutation('m:insert', { k })))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect([ended, updates, backend.stats.commits - commits]).toEqual([[], [[]], 1])
+    held = false
+    disk.resolve()
+    await Promise.all([first, reading, ...others])
+    expect(backend.stats.commits - commits).toBe(2)
+    expect(ended[0]).toBe('first')
+    await vi.waitFor(() => expect(updates.at(-1)).toEqual([1, 2, 3, 4]))
+  })
+
+  it('a disk that refuses to sync: nothing unsafe is answered or told, and nothing more is written', async () => {
+    let failing = false
+    const wrapSync = (sync: () => Promise<void>) => () =>
+      failing ? Promise.reject(new Error('EIO: i/o error, fdatasync')) : sync()
+    const backend = await onDisk({ functions, wrapSync, autoSchedule: false })
+    await backend.mutation('m:insert', { k: 1 })
+    failing = true
+    const results = await Promise.allSettled([2, 3].map((k) => backend.mutation('m:insert', { k })))
+    const refusal = expect.stringContaining(
+      'cannot be written any more: EIO: i/o error, fdatasync. Restart the backend.',
+    ) as string
+    expect(results.map((result) => (result.status === 'rejected' ? String(result.reason) : 'kept'))).toEqual([refusal, refusal])
+    failing = false
+    await expect(backend.mutation('m:insert', { k: 4 })).rejects.toThrow('Restart the backend')
+    await expect(backend.query('m:values', {})).rejects.toThrow('Restart the backend')
   })
 
   it('a failed COMMIT whose ROLLBACK fails too is answered, and nothing is written any more', async () => {
