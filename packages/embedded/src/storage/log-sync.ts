@@ -12,7 +12,7 @@ export function createLogSync(database: string) {
   let file: number | null = null
   return {
     /** Resolves when all that was written to the log before the call is on the disk. Rejects when the system cannot promise that. */
-    async sync(): Promise<void> {
+    sync: async (): Promise<void> => {
       file ??= openSync(`${database}-wal`, 'r+')
       await bringToDisk(file)
     },

@@ -124,7 +124,7 @@ export function createWriter(deps: WriterDeps) {
         }
         if (unsafe === null) break
         await (done.length < MAX_BATCH ? Promise.race([unsafe, arrival.promise]) : unsafe)
-        if (lost) throw broken
+        if (lost && broken) throw broken
       }
       if (mark.changed()) sequence.persist()
       connection.exec('COMMIT')
