@@ -5,7 +5,7 @@ import { internalMutation, memberMutation, memberQuery } from './lib/functions.j
 import { pageWithin } from './lib/paging.js'
 import { nullable, vNotificationType } from './lib/validators.js'
 import { isLive } from './model/accounts.js'
-import { foldUnread, unreadCount as countUnread } from './model/inbox.js'
+import { unreadCount as countUnread } from './model/inbox.js'
 import { listNotices, markAllStep, markSome, removeOne, vReadAll } from './model/mail.js'
 import { tellPeople, vTold } from './model/notices.js'
 import { mutedTypes, setMuted } from './model/preferences.js'
@@ -94,16 +94,6 @@ export const tell = internalMutation({
   returns: v.null(),
   handler: async (ctx, { accountId, told }): Promise<null> => {
     if (await isLive(ctx, accountId)) await tellPeople(ctx, accountId, told)
-    return null
-  },
-})
-
-/** Adds new rows to the unread counts; scheduled once by each transaction that tells somebody. */
-export const fold = internalMutation({
-  args: { ids: v.array(v.id('notifications')) },
-  returns: v.null(),
-  handler: async (ctx, { ids }): Promise<null> => {
-    await foldUnread(ctx, ids)
     return null
   },
 })

@@ -2,17 +2,14 @@
 import { paginationOptsValidator, paginationResultValidator } from 'convex/server'
 import { v } from 'convex/values'
 import { internalMutation, memberQuery } from './lib/functions.js'
-import { now } from './lib/clock.js'
 import { getOwned } from './lib/owned.js'
 import { pageWithin } from './lib/paging.js'
-import { nullable, oneOf, vUsagePeriod } from './lib/validators.js'
+import { nullable, oneOf, usageSums, vUsagePeriod } from './lib/validators.js'
 import { CAPS } from '@mission-control/shared/budgets'
 import { isLive } from './model/accounts.js'
 import { recallStep, vRecall } from './model/setBudgets.js'
-import { addUsage } from './model/usage.js'
 import { budgetState, listUsage, summarize } from './model/usageReport.js'
 
-const sums = { turns: v.number(), inputTokens: v.number(), outputTokens: v.number(), microUsd: v.number() }
 const vCapState = v.object({
   cap: oneOf(CAPS),
   period: vUsagePeriod,
@@ -44,7 +41,7 @@ export const list = memberQuery('member')({
     to: v.number(),
     paginationOpts: paginationOptsValidator,
   },
-  returns: paginationResultValidator(v.object({ start: v.number(), ...sums })),
+  returns: paginationResultValidator(v.object({ start: v.number(), ...usageSums })),
   handler: async (ctx, { paginationOpts, ...which }) =>
     await listUsage(ctx, { accountId: ctx.accountId, ...which }, pageWithin(paginationOpts)),
 })
@@ -57,28 +54,12 @@ export const summary = memberQuery('member')({
       agentId: v.id('agents'),
       slug: v.string(),
       name: v.string(),
-      total: v.object(sums),
-      days: v.array(v.object({ start: v.number(), ...sums })),
+      total: v.object(usageSums),
+      days: v.array(v.object({ start: v.number(), ...usageSums })),
     }),
   ),
   handler: async (ctx, { from, to, paginationOpts }) =>
     await summarize(ctx, ctx.accountId, { from, to }, pageWithin(paginationOpts)),
-})
-
-/** Adds what runs used. Scheduled by the transaction that ends them; an account that is being deleted counts no more. */
-export const add = internalMutation({
-  args: {
-    accountId: v.id('accounts'),
-    added: v.array(v.object({ agentId: v.id('agents'), at: v.number(), add: v.object(sums) })),
-  },
-  returns: v.null(),
-  handler: async (ctx, { accountId, added }): Promise<null> => {
-    if (!(await isLive(ctx, accountId))) return null
-    await addUsage(ctx, accountId, added)
-    // A turn given back may be what somebody waits for who was too fast to see it.
-    if (added.some(({ add }) => add.turns < 0)) await recallStep(ctx, { accountId, agentId: null, since: now(), cursor: null })
-    return null
-  },
 })
 
 export const recall = internalMutation({

@@ -253,7 +253,7 @@ describe('at whatever point of a removal', () => {
   afterAll(() => backend.close())
 
   it('no scheduled function fails, adds a row or removes the account', async () => {
-    expect(calls.map(({ path }) => path)).toEqual(expect.arrayContaining(['sweeps:step', 'usage:add', 'documents:purgeStep']))
+    expect(calls.map(({ path }) => path)).toEqual(expect.arrayContaining(['sweeps:step', 'totals:add', 'documents:purgeStep']))
     await remove(world)
     let points = 0
     for (; (await accountRow(world)) !== null; points++) {

@@ -58,7 +58,7 @@ describe('settled together', () => {
   it('the totals are scheduled once for all of them, and are the same as one by one', async () => {
     const before = await scheduled()
     await settleMany(items.map((item) => settleOf(item, '@Ada done')))
-    expect((await scheduled()).slice(before.length).toSorted()).toEqual(['notifications:fold', 'usage:add'])
+    expect((await scheduled()).slice(before.length).toSorted()).toEqual(['totals:add'])
     await backend.finishScheduled()
     const { accountId, ada } = world
     const day = await ada.query(api.usage.list, {

@@ -112,6 +112,7 @@ import type * as model_tasks from "../model/tasks.js";
 import type * as model_tell from "../model/tell.js";
 import type * as model_thread from "../model/thread.js";
 import type * as model_threadState from "../model/threadState.js";
+import type * as model_threads from "../model/threads.js";
 import type * as model_tokens from "../model/tokens.js";
 import type * as model_toolPages from "../model/toolPages.js";
 import type * as model_toolReads from "../model/toolReads.js";
@@ -139,6 +140,7 @@ import type * as tables_lanes from "../tables/lanes.js";
 import type * as tables_people from "../tables/people.js";
 import type * as tables_work from "../tables/work.js";
 import type * as tasks from "../tasks.js";
+import type * as totals from "../totals.js";
 import type * as usage from "../usage.js";
 
 import type {
@@ -252,6 +254,7 @@ declare const fullApi: ApiFromModules<{
   "model/tell": typeof model_tell;
   "model/thread": typeof model_thread;
   "model/threadState": typeof model_threadState;
+  "model/threads": typeof model_threads;
   "model/tokens": typeof model_tokens;
   "model/toolPages": typeof model_toolPages;
   "model/toolReads": typeof model_toolReads;
@@ -279,6 +282,7 @@ declare const fullApi: ApiFromModules<{
   "tables/people": typeof tables_people;
   "tables/work": typeof tables_work;
   tasks: typeof tasks;
+  totals: typeof totals;
   usage: typeof usage;
 }>;
 

@@ -28,6 +28,8 @@ export const vInvitationState = oneOf(enums.INVITATION_STATES)
 export const vDocumentKind = oneOf(enums.DOCUMENT_KINDS)
 export const vDocumentType = oneOf(enums.DOCUMENT_TYPES)
 export const vUsagePeriod = oneOf(enums.USAGE_PERIODS)
+/** Sums of `usage` (packages/shared/src/budgets.ts). */
+export const usageSums = { turns: v.number(), inputTokens: v.number(), outputTokens: v.number(), microUsd: v.number() }
 /** Who can be assigned, subscribed or mentioned. */
 export const vPartyType = oneOf(enums.PARTY_TYPES)
 

@@ -18,12 +18,14 @@ import { HOLD_PAUSED } from './enqueue.js'
 import { isFinished, worksOn } from './followUp.js'
 import type { Item } from './lanes.js'
 import { patchItem } from './lanes.js'
+import { createThreads } from './threads.js'
 
 /** Claims what can be claimed of the named items; the others are left out, skipped or parked, each by its rule. */
 export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids: readonly string[]): Promise<ClaimResult> {
   const result: ClaimResult = { items: [], notDueInMs: null }
   const budget = { chars: CLAIM_READ_CHARS }
   const account = await getAccount(ctx, runtime.accountId)
+  const threads = createThreads(ctx)
   for (const id of new Set(ids)) {
     if (budget.chars <= 0) {
       // The others are still ready: the runtime may claim again at once.
@@ -54,7 +56,7 @@ export async function claimItems(ctx: MutationCtx, runtime: Doc<'runtimes'>, ids
     const claimed = await applyEvent(ctx, item, { type: 'claim', epoch: runtime.epoch }, { turnCounted })
     if (claimed.kind !== 'changed') continue
     await beginTurn(ctx, account, agent)
-    result.items.push(await claimedItem(ctx, claimed.item, claimed.reconcile, { ...rows, agent }, budget))
+    result.items.push(await claimedItem(ctx, claimed.item, claimed.reconcile, { ...rows, agent }, budget, threads))
   }
   if (result.items.length > 0) await shortenLease(ctx, runtime)
   return result

@@ -1,12 +1,13 @@
 /** From a claimed row to what the runtime gets: everything a turn needs, so that there is no second read. */
 import type { ClaimedItem, HeartbeatContext } from '@mission-control/shared/service-contract'
 import type { Doc } from '../_generated/dataModel.js'
-import type { MutationCtx, QueryCtx } from '../_generated/server.js'
+import type { MutationCtx } from '../_generated/server.js'
 import { now, random } from '../lib/clock.js'
 import type { Thread } from './context.js'
 import { buildContext, EFFECTS_SHOWN, oldestShown, THREAD_MESSAGES } from './context.js'
 import { effectsOf } from './effects.js'
 import type { Item } from './lanes.js'
+import type { Threads } from './threads.js'
 
 export interface ItemRows {
   readonly agent: Doc<'agents'>
@@ -37,11 +38,12 @@ export async function claimedItem(
   reconcile: boolean,
   { agent, task, message }: ItemRows,
   budget: ReadBudget,
+  threads: Threads,
   heartbeat: HeartbeatContext | null = null,
 ): Promise<ClaimedItem> {
   const turnCode = reconcile && claimed.turnCode !== null ? claimed.turnCode : drawTurnCode()
   // A heartbeat is about the agent's work as a whole: its prompt shows no thread, so it must not count as having shown one.
-  const thread = task && claimed.type !== 'heartbeat' ? await readThread(ctx, claimed, task, message) : null
+  const thread = task && claimed.type !== 'heartbeat' ? await readThread(threads, claimed, task, message) : null
   // Only an attempt before this one may have left any: a first claim reads no range of them.
   const effects = claimed.fence > 1 ? await effectsOf(ctx, claimed, EFFECTS_SHOWN) : { effects: [], more: false }
   const context = buildContext({ item: claimed, task, message, thread, heartbeat, effects })
@@ -71,22 +73,13 @@ export async function claimedItem(
  * The messages before the item's own, newest first: all the item stands for, and some more where those are few. The range ends at
  * the item: a message posted while the claim runs lies outside of it and cannot conflict with it.
  */
-async function readThread(
-  ctx: { db: QueryCtx['db'] },
-  item: Item,
-  task: Doc<'tasks'>,
-  message: Doc<'messages'> | null,
-): Promise<Thread> {
+async function readThread(threads: Threads, item: Item, task: Doc<'tasks'>, message: Doc<'messages'> | null): Promise<Thread> {
   const until = Math.max(item._creationTime, message?._creationTime ?? 0)
   const from = item.unseenFrom ?? Number.POSITIVE_INFINITY
-  const rows = ctx.db
-    .query('messages')
-    .withIndex('by_account_task', (q) => q.eq('accountId', item.accountId).eq('taskId', task._id).lte('_creationTime', until))
-    .order('desc')
   const found: Doc<'messages'>[] = []
   let [read, chars] = [0, 0]
   let reached = from >= (message?._creationTime ?? until)
-  for await (const row of rows) {
+  for await (const row of threads.newestFirst(item.accountId, task._id, until)) {
     reached ||= row._creationTime <= from
     if (row._id === message?._id) continue
     if (row.deletedAt === null) found.push(row)

@@ -1,6 +1,6 @@
 /**
- * What a transaction leaves to be added to totals (docs/decisions/0006). One that ends many turns schedules each kind of total once:
- * scheduled one by one they would be two mutations more for every turn.
+ * What a transaction leaves to be added to totals (docs/decisions/0006). One that ends many turns schedules it once: scheduled one by one
+ * it would be two mutations more for every turn.
  */
 import { internal } from '../_generated/api.js'
 import type { Id } from '../_generated/dataModel.js'
@@ -22,22 +22,27 @@ export async function countingTogether<T>(
 ): Promise<T> {
   const folds: Folds = { usage: [], notices: [] }
   const result = await work({ ...ctx, folds } as FoldingCtx)
-  if (folds.usage.length > 0) {
-    await ctx.scheduler.runAfter(0, internal.usage.add, { accountId, added: folds.usage })
-  }
-  if (folds.notices.length > 0) await ctx.scheduler.runAfter(0, internal.notifications.fold, { ids: folds.notices })
+  await schedule(ctx, accountId, folds)
   return result
 }
 
 export async function countUsage(ctx: MutationCtx, accountId: Id<'accounts'>, added: AgentUsage): Promise<void> {
   const { folds } = ctx as FoldingCtx
   if (folds) folds.usage.push(added)
-  else await ctx.scheduler.runAfter(0, internal.usage.add, { accountId, added: [added] })
+  else await schedule(ctx, accountId, { usage: [added], notices: [] })
 }
 
-export async function countUnread(ctx: MutationCtx, ids: readonly Id<'notifications'>[]): Promise<void> {
-  if (ids.length === 0) return
+export async function countUnread(
+  ctx: MutationCtx,
+  accountId: Id<'accounts'>,
+  ids: readonly Id<'notifications'>[],
+): Promise<void> {
   const { folds } = ctx as FoldingCtx
   if (folds) folds.notices.push(...ids)
-  else await ctx.scheduler.runAfter(0, internal.notifications.fold, { ids: [...ids] })
+  else await schedule(ctx, accountId, { usage: [], notices: [...ids] })
+}
+
+async function schedule(ctx: MutationCtx, accountId: Id<'accounts'>, folds: Folds): Promise<void> {
+  if (folds.usage.length === 0 && folds.notices.length === 0) return
+  await ctx.scheduler.runAfter(0, internal.totals.add, { accountId, ...folds })
 }

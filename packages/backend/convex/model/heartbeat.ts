@@ -20,6 +20,7 @@ import { ensureLane } from './lanes.js'
 import { findPresence, setPresence } from './presence.js'
 import type { StaleLook } from './stale.js'
 import { lookForStale, nudge } from './stale.js'
+import { createThreads } from './threads.js'
 
 /** Work an agent may be reminded of, in this order. */
 const WORK_STATUSES = ['in_progress', 'assigned'] as const
@@ -134,7 +135,8 @@ export async function beginHeartbeat(
     stale: look ? await nudge(ctx, look) : [],
   }
   const rows = { agent, task: focus, message: null }
-  return { item: await claimedItem(ctx, claimed.item, claimed.reconcile, rows, { chars: CLAIM_READ_CHARS }, context) }
+  const budget = { chars: CLAIM_READ_CHARS }
+  return { item: await claimedItem(ctx, claimed.item, claimed.reconcile, rows, budget, createThreads(ctx), context) }
 }
 
 /**

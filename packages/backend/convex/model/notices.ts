@@ -52,7 +52,7 @@ export async function tellPeople(ctx: MutationCtx, accountId: Id<'accounts'>, to
   for (const { userId, notice } of told) {
     if (await wants(ctx, accountId, userId, notice)) ids.push(await insertNotice(ctx, accountId, userId, notice))
   }
-  await countUnread(ctx, ids)
+  await countUnread(ctx, accountId, ids)
 }
 
 async function wants(ctx: MutationCtx, accountId: Id<'accounts'>, userId: string, notice: Notice): Promise<boolean> {
