@@ -13,13 +13,13 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { bundleFunctions } from '@mission-control/backend/bundle'
-import { freePort } from '@mission-control/host/ports'
 import type { Clock } from '@mission-control/shared/clock'
 import type { Model } from './model.ts'
 import { startModel } from './model.ts'
 import type { Person } from './person.ts'
 import { createPerson } from './person.ts'
-import type { Program } from './program.ts'
+import { steadyPort } from './ports.ts'
+import type { Program, ProgramOptions } from './program.ts'
 import { createProgram } from './program.ts'
 import { startRealGateway } from './real-gateway.ts'
 import type { Proxy } from './proxy.ts'
@@ -36,6 +36,8 @@ export interface StageOptions {
   readonly diskMiB?: number
   /** `openclaw.mjs`: the runtime starts and supervises the real gateway. Needs scale 1 and no standby. */
   readonly openclawBin?: string
+  /** Ends all its processes at once, also while it starts. The stage must be disposed all the same. */
+  readonly signal?: AbortSignal
 }
 
 /** A runtime with its two links. */
@@ -85,8 +87,9 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     for (const cleanup of cleanups.toReversed()) await cleanup()
   }
   const env = processEnv(scale, clock)
-  const program = (...args: Parameters<typeof createProgram>): Program => {
-    const made = createProgram(...args)
+  const end = options.signal === undefined ? {} : { signal: options.signal }
+  const program = (options: ProgramOptions): Program => {
+    const made = createProgram({ ...options, ...end })
     cleanups.push(() => made.kill())
     return made
   }
@@ -95,7 +98,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     await bundleFunctions({ outFile: functions })
     const model = await startModel()
     cleanups.push(() => model[Symbol.asyncDispose]())
-    const ports = { backend: await freePort(), gateway: await freePort() }
+    const ports = { backend: await steadyPort(), gateway: await steadyPort() }
     const dataDir = inFolder('backend')
     mkdirSync(dataDir)
     const backend = program({
@@ -116,7 +119,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     const real =
       openclawBin === undefined
         ? null
-        : await startRealGateway({ bin: openclawBin, model, dataDir: inFolder('runtime'), port: ports.gateway, clock })
+        : await startRealGateway({ bin: openclawBin, model, dataDir: inFolder('runtime'), port: ports.gateway, clock, ...end })
     if (real) cleanups.push(() => real.close())
     const standIn = () =>
       program({
