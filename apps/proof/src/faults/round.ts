@@ -25,7 +25,7 @@ interface Reached {
 export const AGENTS = ['writer', 'editor'] as const
 
 /** Often enough that looking adds nothing to what is measured. A subscription would be back later than its backend. */
-const LOOK_MS = 15
+export const LOOK_MS = 15
 /** Enough to fill what a full disk leaves to the log it writes into again and again. */
 const MOST_FILLERS = 500
 const FILLER_CHARS = 90_000

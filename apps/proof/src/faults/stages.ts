@@ -5,9 +5,10 @@ import type { Stage } from '../stage/stage.ts'
 import { startStage } from '../stage/stage.ts'
 import type { StageKind } from './faults.ts'
 import { AGENTS } from './round.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface StageHolder extends AsyncDisposable {
-  /** Starts one where there is none of this kind. The one before is closed, and its database judged. */
+  /** Starts one, in which every agent has answered once, where there is none of this kind. The one before is closed, and its database judged. */
   get(kind: StageKind): Promise<Stage>
   /** What stands on it is not fit for another round. */
   discard(): Promise<void>
@@ -27,6 +28,8 @@ export interface StageHolderOptions {
 
 /** The backend's disk in the small stage: its data needs a tenth of it. */
 const DISK_MIB = 32
+/** A first turn takes a second; that of a real gateway on a busy machine a minute. */
+const WARM_UP_MS = 300_000
 
 export function createStageHolder({ onBroken, ...options }: StageHolderOptions): StageHolder {
   let held: { kind: StageKind; stage: Stage } | null = null
@@ -59,6 +62,12 @@ export function createStageHolder({ onBroken, ...options }: StageHolderOptions):
       const extra = { plain: {}, standby: { standby: true }, 'small disk': { diskMiB: DISK_MIB } }[kind]
       const stage = await startStage({ ...options, agents: AGENTS, ...extra })
       held = { kind, stage }
+      try {
+        await warmUp(stage, AbortSignal.any([options.signal, options.clock.timeout(WARM_UP_MS)]))
+      } catch (error) {
+        await discard()
+        throw error
+      }
       return stage
     },
     discard,
