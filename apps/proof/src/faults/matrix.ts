@@ -1,4 +1,5 @@
 /** Shares the cells out among stages that stand side by side, and adds up what they say, in the order of the cells. */
+import { buildRuntime } from '@mission-control/runtime/stack/scene'
 import type { Clock } from '@mission-control/shared/clock'
 import type { Stage } from '../stage/stage.ts'
 import type { CellReport, CellResult } from './cell-run.ts'
@@ -63,10 +64,11 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixResult> {
     else skipped.push(...group.map(({ fault, step }) => ({ fault: fault.name, step, reason })))
   }
 
+  await using runtime = await buildRuntime()
   await sideBySide(queue, atOnce, options.signal, async (take, signal) => {
     const onBroken = (what: string) => void broken.push(what)
     const bin = openclawBin === undefined ? {} : { openclawBin }
-    await using stages = createStageHolder({ clock, scale, signal, onBroken, ...bin })
+    await using stages = createStageHolder({ clock, scale, runtime: runtime.program, signal, onBroken, ...bin })
     for (let cell = take(); cell !== undefined; cell = take()) {
       const one = cell
       const prefix = `c${String(options.cells.indexOf(one) + 1).padStart(3, '0')}`

@@ -19,6 +19,8 @@ export interface StageHolder extends AsyncDisposable {
 export interface StageHolderOptions {
   readonly clock: Clock
   readonly scale: number
+  /** The program of the runtime. */
+  readonly runtime: string
   readonly openclawBin?: string
   /** Ends every process at once. */
   readonly signal: AbortSignal

@@ -30,6 +30,8 @@ export interface StageOptions {
   /** Time passes so many times as fast for backend, runtime and gateway. */
   readonly scale: number
   readonly agents: readonly string[]
+  /** The program of the runtime. */
+  readonly runtime: string
   /** A second runtime, with a data folder of its own, that takes over. */
   readonly standby?: boolean
   /** The backend's data folder is a file system of its own with this many MiB. */
@@ -145,7 +147,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       const side: RuntimeSide = {
         program: program({
           name,
-          args: [runtimeEntry(), 'start'],
+          args: [options.runtime, 'start'],
           env: {
             ...env,
             ACCOUNT_ID: person.accountId,
@@ -223,10 +225,6 @@ export async function startStage(options: StageOptions): Promise<Stage> {
 }
 
 const isStandingBy = (msg: unknown): boolean => typeof msg === 'string' && msg.startsWith('another runtime is active')
-
-/** `./mc test` builds first and has the built program tested; by itself a proof runs what stands in the sources. */
-const runtimeEntry = (): string =>
-  entry('@mission-control/runtime', process.env['TEST_BUILT_RUNTIME'] ? 'dist/cli.js' : 'bin/mission-control-runtime.mjs')
 
 /** Enough to run, nothing of the user's; and the clock of the stage. */
 function processEnv(scale: number, clock: Clock): Record<string, string> {
