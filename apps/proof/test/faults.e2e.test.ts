@@ -28,9 +28,18 @@ const note = (text: string) => void process.stderr.write(`${text}\n`)
 it('loses nothing and does nothing twice, whatever is killed, cut off or full', PATIENT, async () => {
   const cells = chosen(CELLS.join(','))
   const signal = new AbortController().signal
-  const result = await runMatrix({ cells, rounds: 1, scale: 10, clock: systemClock, signal, onCell: () => undefined, note })
+  const result = await runMatrix({
+    cells,
+    rounds: 1,
+    atOnce: 2,
+    scale: 10,
+    clock: systemClock,
+    signal,
+    onCell: () => undefined,
+    note,
+  })
   note(matrixText(result))
-  expect(result).toMatchObject({ lost: 0, duplicates: 0, broken: [], findings: [], scaledBy: 10 })
+  expect(result).toMatchObject({ lost: 0, duplicates: 0, unreached: 0, broken: [], findings: [], scaledBy: 10 })
   expect(result.cells.length + result.skipped.length).toBe(CELLS.length)
   // Only a file system of its own may be refused by the machine.
   expect(result.skipped.filter(({ fault }) => fault !== "backend's disk full")).toEqual([])
@@ -40,6 +49,7 @@ it('loses nothing and does nothing twice, whatever is killed, cut off or full', 
     rounds: 1,
     lost: 0,
     duplicates: 0,
+    unreached: 0,
     recoveryMs: { median: expect.any(Number), max: expect.any(Number) },
   })
 })

@@ -42,8 +42,11 @@ export interface Loops {
   period(): Period | null
 }
 
-/** A standby looks again this long after the active one's lease should have ended: the cron that ends leases runs each minute. */
-const STANDBY_MARGIN_MS = 1_000
+/**
+ * A standby looks again this long after the active one's lease should have ended: clocks drift apart by a few milliseconds in a lease.
+ * Whoever looks too early is told what is left of it and looks again. Every message waits for this when a runtime is gone.
+ */
+const STANDBY_MARGIN_MS = 50
 /**
  * The idle lease that was named may be short by now: the active one has claimed something since, and died in the middle of it. Looking
  * once per busy lease sees the shorter one before it ends, so that nobody is missed for longer than that. It is also what a lost control

@@ -442,7 +442,7 @@ describe('role', () => {
     first.brain.add('ada/t1', 'hello')
     await first.clock.settle()
     await first.stop() // and says no goodbye
-    await first.clock.advance(LEASE_BUSY_MS + 2_000)
+    await first.clock.advance(LEASE_BUSY_MS + 100)
     expect(second.loops.role()).toBe('active')
     await second.stop()
   })

@@ -16,6 +16,8 @@ const REQUEST_TIMEOUT_MS = 30_000
 
 /** A link is dead when the gateway has not even said its tick for so many of them. */
 const SILENT_TICKS = 2
+/** How often the watch looks, a tick: a dead link is noticed at most so much later. */
+const LOOKS_PER_TICK = 6
 /** Between ticks, when the gateway does not say. Milliseconds. */
 const TICK_MS = 30_000
 
@@ -88,8 +90,8 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   /** Set when trying again is pointless until somebody changes something; `reconnect` clears it. */
   let refused: GatewayError | null = null
   let closed = false
-  /** There was a sign of life since the watch looked last. */
-  let heard = true
+  /** Of the last sign of life, monotonic. It outlives each request: one that fails on a dead link is no sign of anything. */
+  let heardAt = clock.monotonic()
   let tickMs = TICK_MS
   let awaited = 0
   let watching = new AbortController()
@@ -117,7 +119,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
         if (opened === link) say({ current: null })
       },
       onEvent: (event) => {
-        heard = true
+        heardAt = clock.monotonic()
         for (const listener of eventListeners) listener(event)
       },
     })
@@ -140,7 +142,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     const bootId = hello.server.bootId ?? hello.server.connId
     const connected = { bootId, version: hello.server.version }
     const isNew = bootId !== lastBootId
-    heard = true
+    heardAt = clock.monotonic()
     tickMs = hello.policy.tickIntervalMs
     lastBootId = bootId
     say({ current: connected, lastError: null })
@@ -190,7 +192,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
         onSent: () => (sent = true),
         ...(signal === undefined ? {} : { signal }),
       })
-      heard = true
+      heardAt = clock.monotonic()
       return { payload, bootId }
     } catch (error) {
       signal?.throwIfAborted()
@@ -205,14 +207,16 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
    * and a turn awaits one all the time: it would be asked about on a dead link until its deadline.
    */
   async function watchSilence(signal: AbortSignal): Promise<void> {
-    heard = true
-    for (let silent = 0; !signal.aborted; silent = heard ? 0 : silent + 1) {
-      if (silent >= SILENT_TICKS && current !== null) {
+    let wasSilent = false
+    while (!signal.aborted) {
+      const silent = clock.monotonic() - heardAt >= SILENT_TICKS * tickMs
+      // Looked at twice: whoever stood still itself reads what has come meanwhile only after its timers.
+      if (silent && wasSilent && current !== null) {
         say({ lastError: new GatewayError('GATEWAY_UNREACHABLE', `the gateway was silent for ${SILENT_TICKS} of its ticks`) })
         reconnect()
       }
-      heard = false
-      await clock.sleep(tickMs, signal).catch(() => undefined)
+      wasSilent = silent
+      await clock.sleep(tickMs / LOOKS_PER_TICK, signal).catch(() => undefined)
     }
   }
 

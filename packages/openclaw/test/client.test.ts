@@ -110,6 +110,24 @@ describe('client', () => {
     expect(fake.turns).toHaveLength(1)
   })
 
+  it('half-open link: requests that fail on it one after the other do not put off that it is noticed', async () => {
+    const fake = await start({ tickMs: 300 })
+    const proxy = await startSilentProxy(fake.port)
+    open.push(proxy)
+    const client = createClient({ clock: systemClock }, { url: proxy.url, token: 'right' })
+    open.push(client)
+    await client.connected()
+    let lost = false
+    client.onDisconnect(() => (lost = true))
+    proxy.silence()
+    const began = performance.now()
+    // Each of them gives up before two ticks have passed.
+    while (!lost && performance.now() - began < 10_000) {
+      await client.request('agents.list', {}, { timeoutMs: 200 }).catch(() => undefined)
+    }
+    expect(lost).toBe(true)
+  })
+
   it('a link is not given up while the gateway says its ticks, however long an answer takes', async () => {
     const fake = await start({ tickMs: 100 })
     const client = connect(fake)
@@ -117,6 +135,20 @@ describe('client', () => {
     let lost = 0
     client.onDisconnect(() => (lost += 1))
     await client.request('agent.wait', { runId: 'nobody', timeoutMs: 1_000 })
+    expect(lost).toBe(0)
+  })
+
+  it('a link is not given up by a process that stood still itself', async () => {
+    const fake = await start({ tickMs: 100 })
+    const client = connect(fake)
+    await client.connected()
+    let lost = 0
+    client.onDisconnect(() => (lost += 1))
+    const waited = client.request('agent.wait', { runId: 'nobody', timeoutMs: 1_200 })
+    await systemClock.sleep(150)
+    // Nothing of this process runs for five ticks.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+    await waited
     expect(lost).toBe(0)
   })
 

@@ -7,7 +7,6 @@ import { systemClock, systemRandom } from '@mission-control/host/clock'
 import type { Clock } from '@mission-control/shared/clock'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openSupervisor } from '../src/supervisor/open.ts'
-import { TICK_MS } from '../src/testing/fake/server.ts'
 import { descendantsOf, startTimeOf } from '@mission-control/host/processes'
 import { gatewayPaths } from '../src/supervisor/supervisor.ts'
 import type { GatewayHost, HostEvent } from '../src/supervisor/types.ts'
@@ -16,16 +15,13 @@ import { runTurn } from '../src/turn/run.ts'
 import { startOwner } from './owner.ts'
 import { freePort } from './real-gateway.ts'
 
-/**
- * Backoff takes no time here; every sleep is written down instead. Ticks keep their pace: between shorter ones every gateway would seem
- * to have fallen silent.
- */
+/** Backoff takes no time here; every sleep is written down instead. */
 function impatientClock(slept: number[]): Clock {
   return {
     ...systemClock,
     sleep: (ms, signal) => {
       slept.push(ms)
-      return systemClock.sleep(ms >= 1000 && ms !== TICK_MS ? 1 : ms, signal)
+      return systemClock.sleep(ms >= 1000 ? 1 : ms, signal)
     },
   }
 }

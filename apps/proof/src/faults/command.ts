@@ -17,6 +17,7 @@ const SCALE = 10
 
 interface Options {
   readonly rounds: number
+  readonly atOnce: number
   readonly json?: boolean
   readonly only?: string
   readonly realTimes?: boolean
@@ -29,6 +30,7 @@ export function addFaults(program: Command, signal: AbortSignal): void {
     .command('faults')
     .description('kill, pause and cut off real processes at each step of a delivery, and count what is lost or stands twice')
     .option('--rounds <n>', 'rounds per cell', count, 1)
+    .option('--at-once <n>', 'stages side by side: most of what a cell takes is waiting, but they share the processors', count, 1)
     .option('--only <name>', 'a fault, a step, or "fault / step"; several with commas')
     .option('--real-times', `the time constants as they are, and not scaled down by ${SCALE}`)
     .option('--real-gateway', 'a smaller set with the real OpenClaw gateway (OPENCLAW_BIN or .tools), with the real times')
@@ -37,7 +39,7 @@ export function addFaults(program: Command, signal: AbortSignal): void {
     .action((options: Options) => faults(options, signal))
 }
 
-async function faults({ rounds, json, only, realTimes, realGateway }: Options, signal: AbortSignal): Promise<void> {
+async function faults({ rounds, atOnce, json, only, realTimes, realGateway }: Options, signal: AbortSignal): Promise<void> {
   const say = (text: string) => void process.stderr.write(`${text}\n`)
   const cells = chosen(only ?? null, realGateway === true ? REAL_GATEWAY_CELLS : CELLS)
   const openclawBin = realGateway === true ? installedOpenClaw() : null
@@ -48,20 +50,20 @@ async function faults({ rounds, json, only, realTimes, realGateway }: Options, s
   }
   let done = 0
   const result = await runMatrix({
-    ...{ cells, rounds, signal, clock: systemClock, note: say },
+    ...{ cells, rounds, atOnce, signal, clock: systemClock, note: say },
     scale: realTimes === true || realGateway === true ? 1 : SCALE,
     ...(openclawBin === null ? {} : { openclawBin }),
     onCell(cell) {
       done += 1
       const recovery = `recovery ${cell.recoveryMs.median} ms, at most ${cell.recoveryMs.max} ms`
       say(
-        `${done}/${cells.length} ${cell.fault} / ${cell.step}: ${cell.lost} lost, ${cell.duplicates} twice; ${recovery}; ${loadOfMachine()}`,
+        `${done}/${cells.length} ${cell.fault} / ${cell.step}: ${cell.lost} lost, ${cell.duplicates} twice, ${cell.unreached} not reached; ${recovery}; ${loadOfMachine()}`,
       )
     },
   })
   process.stdout.write(`${json === true ? JSON.stringify(result) : matrixText(result)}\n`)
   const whole = result.cells.length + result.skipped.length === cells.length
-  const sound = result.lost === 0 && result.duplicates === 0 && result.broken.length === 0
+  const sound = result.lost + result.duplicates + result.unreached + result.broken.length === 0
   const holds = whole && sound && result.slow.length === 0
   process.exitCode = holds ? EXIT.ok : EXIT.failed
 }

@@ -1,18 +1,9 @@
 /** The matrix for people: faults down, steps across, a line of the worst below. */
 import type { MatrixResult } from './matrix.ts'
 
-/** `ok 120 ms` is the median recovery; `LOST 1`, `TWICE 1` are what must never stand there. */
-export function matrixText({
-  cells,
-  lost,
-  duplicates,
-  scaledBy,
-  skipped,
-  explained,
-  findings,
-  slow,
-  broken,
-}: MatrixResult): string {
+/** `0.1 / 0.3` is recovery; `LOST 1` and `TWICE 1` must never stand there, and `UNREACHED 1` has shown nothing. */
+export function matrixText(result: MatrixResult): string {
+  const { cells, skipped } = result
   const faults = [...new Set([...cells, ...skipped].map(({ fault }) => fault))]
   const steps = [...new Set([...cells, ...skipped].map(({ step }) => step))]
   const table = [
@@ -24,6 +15,7 @@ export function matrixText({
         if (cell === undefined) return skipped.some((one) => one.fault === fault && one.step === step) ? 'skipped' : ''
         if (cell.lost > 0) return `LOST ${cell.lost}`
         if (cell.duplicates > 0) return `TWICE ${cell.duplicates}`
+        if (cell.unreached > 0) return `UNREACHED ${cell.unreached}`
         return `${seconds(cell.recoveryMs.median)} / ${seconds(cell.recoveryMs.max)}`
       }),
     ]),
@@ -36,16 +28,21 @@ export function matrixText({
       .trimEnd(),
   )
   const rounds = cells.reduce((total, cell) => total + cell.rounds, 0)
-  const time = scaledBy === 1 ? 'Time constants are the real ones.' : `Time passes ${scaledBy} times as fast for every process.`
+  const time =
+    result.scaledBy === 1
+      ? 'Time constants are the real ones.'
+      : `Time passes ${result.scaledBy} times as fast for every process.`
+  const counts = `${result.lost} lost, ${result.duplicates} twice, ${result.unreached} whose step was not reached`
   return [
     ...rows,
     '',
     'Recovery in seconds of real time, median / max: from the end of the fault to the reply in the thread.',
-    `${cells.length} cells, ${rounds} rounds: ${lost} lost, ${duplicates} twice. ${time}`,
+    `${cells.length} cells, ${rounds} rounds: ${counts}. ${time} Stages side by side: ${result.atOnce}.`,
     ...reasons('Skipped', [...new Set(skipped.map(({ fault, reason }) => `${fault}: ${reason}`))]),
-    ...reasons('Ended without an answer, with a reason', explained),
-    ...reasons('Recovery took too long', slow),
-    ...reasons('Found', [...findings, ...broken]),
+    ...reasons('Ended without an answer, with a reason', result.explained),
+    ...reasons('Did not reach the step', result.repeated),
+    ...reasons('Recovery took too long', result.slow),
+    ...reasons('Found', [...result.findings, ...result.broken]),
   ].join('\n')
 }
 

@@ -12,21 +12,25 @@ import { armStep } from './steps.ts'
 import type { Found, Judgement, Posted } from './verify.ts'
 import { isQuiet, judge } from './verify.ts'
 
-export interface RoundResult extends Judgement {
+/** Without its step a round has shown nothing; what it posted is judged all the same. */
+export type RoundResult = Judgement & (Reached | { readonly reached: false; readonly why: string })
+
+interface Reached {
+  readonly reached: true
   /** From the end of the fault until the reply could be seen; 0 when it could by then. Milliseconds of real time. */
   readonly recoveryMs: number
-  /** Model calls for the message that the fault met; above 1 it was asked again. */
-  readonly asked: number
 }
 
 /** Two agents and two threads: one lane is met by the fault, the others have work beside it. */
 export const AGENTS = ['writer', 'editor'] as const
 
 /** Often enough that looking adds nothing to what is measured. A subscription would be back later than its backend. */
-const LOOK_MS = 15
+export const LOOK_MS = 15
 /** Enough to fill what a full disk leaves to the log it writes into again and again. */
 const MOST_FILLERS = 500
 const FILLER_CHARS = 90_000
+/** From the post to the step: in the worst case the runtime waits for a lease first. At scale 1, plus what the machine needs at any scale. */
+const REACH_MS = { scaled: 60_000, machine: 30_000 }
 
 /** @param name stands in the messages: letters and digits, used once */
 export async function runRound(
@@ -39,7 +43,12 @@ export async function runRound(
   const { person, model, clock } = stage
   const side = stage.active()
   const [writer, editor] = AGENTS
-  const taskIds = [await person.createTask(`Round ${name}`), await person.createTask(`Beside ${name}`)] as const
+  let taskIds: readonly [Id<'tasks'>, Id<'tasks'>]
+  try {
+    taskIds = [await person.createTask(`Round ${name}`), await person.createTask(`Beside ${name}`)]
+  } catch (error) {
+    return notBegun(`no thread could be made: ${String(error)}`)
+  }
   const posted: Posted[] = []
   const gate = Promise.withResolvers<void>()
   const thinking = Promise.withResolvers<void>()
@@ -64,29 +73,37 @@ export async function runRound(
     },
   }
 
+  /** @returns from when on recovery is counted, monotonic ms */
+  async function meet(): Promise<number> {
+    // Behind it in the same lane, beside it in the same thread, and in another thread.
+    await Promise.all([
+      post(`${name}b`, taskIds[0], writer),
+      post(`${name}c`, taskIds[0], editor),
+      post(`${name}d`, taskIds[1], editor),
+    ])
+    await fault.inject(context)
+    armed.release()
+    // Every other round the model answers into the fault, else after it.
+    if (round % 2 === 1 || !fault.mayOutlast) gate.resolve()
+    const during = post(`${name}e`, taskIds[1], writer)
+    await fault.last(context)
+    const healed = await fault.heal(context)
+    gate.resolve()
+    await during
+    await post(`${name}f`, taskIds[0], editor)
+    return healed
+  }
+
   const target = `${name}a`
   const atModel = step === 'mid-turn'
   model.behave(target, { tool: true, until: atModel ? gate.promise : null, thinking: () => thinking.resolve() })
   const armed = armStep(step, side, target, { begun: thinking.promise })
   await post(target, taskIds[0], writer)
-  await within(armed.reached, signal, () => `the step "${step}" was not reached`)
-  // Behind it in the same lane, beside it in the same thread, and in another thread.
-  await Promise.all([
-    post(`${name}b`, taskIds[0], writer),
-    post(`${name}c`, taskIds[0], editor),
-    post(`${name}d`, taskIds[1], editor),
-  ])
-
-  await fault.inject(context)
+  const limitMs = REACH_MS.machine + REACH_MS.scaled / stage.scale
+  const reached = await settlesWithin(armed.reached, AbortSignal.any([signal, clock.timeout(limitMs)]))
+  const from = reached ? await meet() : clock.monotonic()
   armed.release()
-  // Every other round the model answers into the fault, else after it.
-  if (round % 2 === 1 || !fault.mayOutlast) gate.resolve()
-  const during = post(`${name}e`, taskIds[1], writer)
-  await fault.last(context)
-  const from = await fault.heal(context)
   gate.resolve()
-  await during
-  await post(`${name}f`, taskIds[0], editor)
 
   let recoveryMs: number | null = null
   let found = await lookAt(person, taskIds)
@@ -100,14 +117,19 @@ export async function runRound(
     await clock.sleep(LOOK_MS)
     found = await lookAt(person, taskIds).catch(() => found) // the backend may still be away
   }
-  if (!signal.aborted) await fault.tidy?.(context)
+  if (reached && !signal.aborted) await fault.tidy?.(context)
   // The looks that found it quiet were several queries; this one is of what does not change any more.
   if (!signal.aborted) found = await lookAt(person, taskIds)
   const made = new Map([[target, await person.tasksTitled(titleOf(target), target)]])
-  const asked = model.asked(target)
   model.forget(target)
-  return { ...judge(posted, { ...found, made }), recoveryMs: recoveryMs ?? clock.monotonic() - from, asked }
+  const judgement = judge(posted, { ...found, made })
+  return reached
+    ? { ...judgement, reached, recoveryMs: recoveryMs ?? clock.monotonic() - from }
+    : { ...judgement, reached, why: `the step "${step}" was not reached within ${Math.round(limitMs / 1_000)} s` }
 }
+
+/** Of a round in which nothing was posted. */
+export const notBegun = (why: string): RoundResult => ({ lost: [], duplicates: [], explained: [], reached: false, why })
 
 /** What stands in these threads now, without what tools made. */
 export async function lookAt(person: Person, taskIds: readonly Id<'tasks'>[]): Promise<Found> {
@@ -125,9 +147,11 @@ export async function lookAt(person: Person, taskIds: readonly Id<'tasks'>[]): P
   }
 }
 
-async function within(reached: Promise<void>, signal: AbortSignal, what: () => string): Promise<void> {
-  const gone = Promise.withResolvers<never>()
-  const abort = () => gone.reject(new Error(what()))
-  signal.addEventListener('abort', abort, { once: true })
-  await Promise.race([reached, gone.promise]).finally(() => signal.removeEventListener('abort', abort))
+/** @returns false when `limit` aborts first */
+async function settlesWithin(work: Promise<void>, limit: AbortSignal): Promise<boolean> {
+  const over = Promise.withResolvers<boolean>()
+  const abort = () => over.resolve(false)
+  if (limit.aborted) return false
+  limit.addEventListener('abort', abort, { once: true })
+  return Promise.race([work.then(() => true), over.promise]).finally(() => limit.removeEventListener('abort', abort))
 }

@@ -6,6 +6,7 @@
  *   at the end     no more faults, all comes to rest, and everything is judged: threads, database, journal
  */
 import { median } from '@mission-control/host/numbers'
+import { buildRuntime } from '@mission-control/runtime/stack/scene'
 import type { Clock, Random } from '@mission-control/shared/clock'
 import { startStage } from '../stage/stage.ts'
 import { inspectDatabase } from '../stage/database.ts'
@@ -71,7 +72,8 @@ const REST_MS = { scaled: 600_000, machine: 60_000 }
 
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { minutes, seed, scale, clock, random, signal, note } = options
-  await using stage = await startStage({ clock, scale, agents: AGENTS, standby: true })
+  await using runtime = await buildRuntime()
+  await using stage = await startStage({ clock, scale, agents: AGENTS, runtime: runtime.program, standby: true })
   const samples = createSamples(stage, clock)
   const seconds = minutes * 60
   let gentle = false

@@ -18,6 +18,8 @@ export interface ProgramOptions {
   readonly wrapper?: readonly string[]
   /** The line that says that it can be used. */
   readonly isReady: (line: Line) => boolean
+  /** Kills what runs and keeps it from being started again. */
+  readonly signal?: AbortSignal
 }
 
 export interface Program {
@@ -42,7 +44,7 @@ export interface Program {
 
 const KEPT_LINES = 60
 
-export function createProgram({ name, args, env, wrapper = [], isReady }: ProgramOptions): Program {
+export function createProgram({ name, args, env, wrapper = [], isReady, signal: end }: ProgramOptions): Program {
   const kept: string[] = []
   const listeners = new Set<(line: Line) => void>()
   let child: ChildProcess | null = null
@@ -67,22 +69,27 @@ export function createProgram({ name, args, env, wrapper = [], isReady }: Progra
     },
     async start() {
       if (alive()) throw new Error(`the ${name} runs already`)
+      end?.throwIfAborted()
       const [command = process.execPath, ...rest] = [...wrapper, process.execPath, ...args]
       const started = spawn(command, rest, { env: { ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
       child = started
       const closed = once(started, 'close')
       gone = closed
+      const killIt = () => void started.kill('SIGKILL')
+      end?.addEventListener('abort', killIt, { once: true })
       const ready = Promise.withResolvers<Line>()
       const listen = (line: Line) => {
         if (isReady(line)) ready.resolve(line)
       }
       listeners.add(listen)
       for (const stream of [started.stdout, started.stderr]) createInterface({ input: stream }).on('line', hear)
-      closed.then(
-        ([code, signal]) =>
-          ready.reject(new Error(`the ${name} ended (${String(signal ?? code)}) before it was ready:\n${lastWords()}`)),
-        (error: unknown) => ready.reject(error),
-      )
+      closed
+        .finally(() => end?.removeEventListener('abort', killIt))
+        .then(
+          ([code, signal]) =>
+            ready.reject(new Error(`the ${name} ended (${String(signal ?? code)}) before it was ready:\n${lastWords()}`)),
+          (error: unknown) => ready.reject(error),
+        )
       return ready.promise.finally(() => listeners.delete(listen))
     },
     async kill(signal = 'SIGKILL') {

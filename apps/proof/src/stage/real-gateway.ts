@@ -17,6 +17,8 @@ export interface RealGatewayOptions {
   readonly dataDir: string
   readonly port: number
   readonly clock: Clock
+  /** Nothing more is waited for. */
+  readonly signal?: AbortSignal
 }
 
 export interface RealGateway {
@@ -31,7 +33,14 @@ export interface RealGateway {
 const START_MS = 600_000
 const LOOK_MS = 100
 
-export async function startRealGateway({ bin, model, dataDir, port, clock }: RealGatewayOptions): Promise<RealGateway> {
+export async function startRealGateway({
+  bin,
+  model,
+  dataDir,
+  port,
+  clock,
+  signal: end,
+}: RealGatewayOptions): Promise<RealGateway> {
   const provider = await startModelServer({
     respond: ({ prompt, toolResults, tools, signal }) => model.answer({ prompt, toolResults, tools }, signal),
   })
@@ -65,7 +74,7 @@ export async function startRealGateway({ bin, model, dataDir, port, clock }: Rea
         const deadline = clock.monotonic() + START_MS
         while (!(await isReady())) {
           if (clock.monotonic() > deadline) throw new Error(`The gateway was not ready within ${START_MS} ms.`)
-          await clock.sleep(LOOK_MS)
+          await clock.sleep(LOOK_MS, end)
         }
         return {}
       },

@@ -13,13 +13,13 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { bundleFunctions } from '@mission-control/backend/bundle'
-import { freePort } from '@mission-control/host/ports'
 import type { Clock } from '@mission-control/shared/clock'
 import type { Model } from './model.ts'
 import { startModel } from './model.ts'
 import type { Person } from './person.ts'
 import { createPerson } from './person.ts'
-import type { Program } from './program.ts'
+import { steadyPort } from './ports.ts'
+import type { Program, ProgramOptions } from './program.ts'
 import { createProgram } from './program.ts'
 import { startRealGateway } from './real-gateway.ts'
 import type { Proxy } from './proxy.ts'
@@ -30,12 +30,16 @@ export interface StageOptions {
   /** Time passes so many times as fast for backend, runtime and gateway. */
   readonly scale: number
   readonly agents: readonly string[]
+  /** The program of the runtime. */
+  readonly runtime: string
   /** A second runtime, with a data folder of its own, that takes over. */
   readonly standby?: boolean
   /** The backend's data folder is a file system of its own with this many MiB. */
   readonly diskMiB?: number
   /** `openclaw.mjs`: the runtime starts and supervises the real gateway. Needs scale 1 and no standby. */
   readonly openclawBin?: string
+  /** Ends all its processes at once, also while it starts. The stage must be disposed all the same. */
+  readonly signal?: AbortSignal
 }
 
 /** A runtime with its two links. */
@@ -85,8 +89,9 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     for (const cleanup of cleanups.toReversed()) await cleanup()
   }
   const env = processEnv(scale, clock)
-  const program = (...args: Parameters<typeof createProgram>): Program => {
-    const made = createProgram(...args)
+  const end = options.signal === undefined ? {} : { signal: options.signal }
+  const program = (options: ProgramOptions): Program => {
+    const made = createProgram({ ...options, ...end })
     cleanups.push(() => made.kill())
     return made
   }
@@ -95,7 +100,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     await bundleFunctions({ outFile: functions })
     const model = await startModel()
     cleanups.push(() => model[Symbol.asyncDispose]())
-    const ports = { backend: await freePort(), gateway: await freePort() }
+    const ports = { backend: await steadyPort(), gateway: await steadyPort() }
     const dataDir = inFolder('backend')
     mkdirSync(dataDir)
     const backend = program({
@@ -116,7 +121,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
     const real =
       openclawBin === undefined
         ? null
-        : await startRealGateway({ bin: openclawBin, model, dataDir: inFolder('runtime'), port: ports.gateway, clock })
+        : await startRealGateway({ bin: openclawBin, model, dataDir: inFolder('runtime'), port: ports.gateway, clock, ...end })
     if (real) cleanups.push(() => real.close())
     const standIn = () =>
       program({
@@ -142,7 +147,7 @@ export async function startStage(options: StageOptions): Promise<Stage> {
       const side: RuntimeSide = {
         program: program({
           name,
-          args: [runtimeEntry(), 'start'],
+          args: [options.runtime, 'start'],
           env: {
             ...env,
             ACCOUNT_ID: person.accountId,
@@ -220,10 +225,6 @@ export async function startStage(options: StageOptions): Promise<Stage> {
 }
 
 const isStandingBy = (msg: unknown): boolean => typeof msg === 'string' && msg.startsWith('another runtime is active')
-
-/** `./mc test` builds first and has the built program tested; by itself a proof runs what stands in the sources. */
-const runtimeEntry = (): string =>
-  entry('@mission-control/runtime', process.env['TEST_BUILT_RUNTIME'] ? 'dist/cli.js' : 'bin/mission-control-runtime.mjs')
 
 /** Enough to run, nothing of the user's; and the clock of the stage. */
 function processEnv(scale: number, clock: Clock): Record<string, string> {

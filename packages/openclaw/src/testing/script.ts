@@ -49,8 +49,13 @@ export async function runScript(input: ScriptInput, gates: Gates, signal: AbortS
   return { kind: 'text', text: result === undefined ? answer : `${answer} The tool said: ${result.slice(0, 200)}` }
 }
 
-/** The code of a turn in its prompt: six letters and digits after the word "turn", as a model would find it. */
+/**
+ * The code of a turn in its prompt, as a model would find it: in the last line that says so, for a message that got no answer is shown
+ * again in front of the next one; else six letters and digits after the word "turn".
+ */
 export function turnCodeIn(prompt: string): string | null {
+  const last = [...prompt.matchAll(/^- turn: ([a-z0-9]{6})$/gim)].at(-1)?.[1]
+  if (last !== undefined) return last
   return /\bturn\b[`":\s]{1,6}([a-z0-9]{6})\b/i.exec(prompt)?.[1] ?? null
 }
 
