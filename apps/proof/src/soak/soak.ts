@@ -63,7 +63,7 @@ const WARM_UP_SHARE = 0.25
 const RISE_MIB = 24
 /** Sockets of a link that was cut off linger until both ends notice. */
 const RISE_DESCRIPTORS = 16
-/** Checkpointed at 4 MiB; a reader or a batch may delay that. */
+/** Checkpointed at 8 MiB; a reader or a batch may delay that. */
 const LOG_MIB = 32
 /** Attempts a delivery, over all of them: a fault costs some of them one more. */
 const RUNS_PER_DELIVERY = 3

@@ -6,8 +6,11 @@ import { statSync } from 'node:fs'
 import type { Log } from '../engine.ts'
 import type { Connection } from './connection.ts'
 
-/** SQLite's own default of 1,000 pages. The log is cut back to `journal_size_limit` when it starts over. */
-const CHECKPOINT_BYTES = 4 * 1024 * 1024
+/**
+ * Twice SQLite's own default of 1,000 pages: under load most of them are the same pages again, copied once a checkpoint. The log is cut back
+ * to `journal_size_limit` when it starts over.
+ */
+const CHECKPOINT_BYTES = 8 * 1024 * 1024
 /** A log that could not start over, because somebody reads it, is looked at again when it has grown by this much. */
 const AGAIN_BYTES = 1024 * 1024
 

@@ -82,7 +82,7 @@ describe('a data folder', () => {
       })
       largest = Math.max(largest, statSync(wal).size)
     }
-    expect(largest).toBeLessThan(8 * 1024 * 1024) // 30 MB were written
+    expect(largest).toBeLessThan(12 * 1024 * 1024) // 30 MB were written
     await backend.close()
     expect(statSync(wal, { throwIfNoEntry: false })?.size ?? 0).toBe(0)
   })
