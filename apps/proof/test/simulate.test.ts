@@ -14,6 +14,14 @@ afterAll(() => pool[Symbol.asyncDispose]())
 
 const SLOW_MS = 600_000
 
+/** Least of what all seeds together must meet. */
+const STORM = {
+  ...{ claims: 10 * SEEDS, 'claims of turns that may have been sent': SEEDS, 'claims taken back': SEEDS, 'claims given back': 5 },
+  ...{ 'stale calls': 20, 'stale calls on a newer claim': 20, 'calls repeated after the end': SEEDS, 'take-overs': 10 },
+  ...{ 'failures to be tried again': SEEDS, 'tool calls': 3 * SEEDS, 'tool calls done before': 50, 'claims under a cap': 10 },
+  ...{ heartbeats: 20, 'leases that ran out': 5, 'returns of a runtime': SEEDS },
+}
+
 describe('histories under faults', () => {
   it(
     `hold every promise in ${SEEDS} seeds of ${STEPS} steps`,
@@ -26,9 +34,7 @@ describe('histories under faults', () => {
       expect(violations, failures[0]).toEqual([])
       expect(seeds).toBe(SEEDS)
       // A storm that is none proves nothing.
-      for (const what of ['take-overs', 'returns of a runtime', 'calls repeated after the end', 'stale calls on a newer claim'])
-        expect(met[what] ?? 0, what).toBeGreaterThan(0)
-      expect(met['claims'] ?? 0).toBeGreaterThan(SEEDS)
+      for (const [what, least] of Object.entries(STORM)) expect(met[what] ?? 0, what).toBeGreaterThanOrEqual(least)
     },
     SLOW_MS,
   )
@@ -47,13 +53,29 @@ describe('histories under faults', () => {
   )
 })
 
+/** Seeds that found something in the product, each by what it was. */
+const FOUND = [
+  { what: 'a tool call of a turn that is about to be claimed again was done under another turn', seed: 63, steps: 500 },
+]
+
+describe('what a seed has found', () => {
+  it.each(FOUND)(
+    'stays mended: $what',
+    async ({ seed, steps }) => {
+      expect((await simulate({ first: seed, seeds: 1, steps, pool })).violations).toEqual([])
+    },
+    SLOW_MS,
+  )
+})
+
 describe('a guard that is broken', () => {
-  it.each(GUARDS.filter(({ rare }) => !rare))(
+  it.each(GUARDS)(
     'is found: $name',
     async (guard) => {
-      const { violations } = await simulate({
-        ...{ first: guard.seed, seeds: GUARD_SEEDS, steps: GUARD_STEPS, guard, pool, firstOnly: true },
-      })
+      const search = { steps: GUARD_STEPS, guard, pool, firstOnly: true }
+      const known = await simulate({ ...search, first: guard.seed, seeds: 1, threads: 1 })
+      // The known seed tells another story when the product or the weather has changed: then all of them are searched.
+      const { violations } = known.violations.length > 0 ? known : await simulate({ ...search, first: 1, seeds: GUARD_SEEDS })
       expect(violations).not.toEqual([])
     },
     SLOW_MS,

@@ -28,7 +28,7 @@ interface Config {
 /** @param toolsAt where this installation's tools are, as the gateway's entries name it */
 export function createSimulatedAgentHost(client: Client, disk: AgentDisk, toolsAt: string): AgentHost {
   const urlOf = (agentId: string) => `${toolsAt}/${agentId}`
-  let there: ReadonlySet<string> = new Set()
+  let there = new Set<string>()
   return {
     async list(signal) {
       if (client.current === null) return null
@@ -48,8 +48,12 @@ export function createSimulatedAgentHost(client: Client, disk: AgentDisk, toolsA
         ...(model === null ? {} : { model }),
       }))
       await putAgents(client, entries, signal)
+      for (const { slug } of agents) there.add(slug)
     },
-    remove: (slug, signal) => removeAgent(client, slug, signal),
+    async remove(slug, signal) {
+      await removeAgent(client, slug, signal)
+      there.delete(slug)
+    },
     isOurs: (slug) => slug !== INTERNAL_AGENT && disk.ever.has(slug),
     workspaceOf: (slug) => slug,
     toolsUrlOf: urlOf,

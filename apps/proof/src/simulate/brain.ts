@@ -27,11 +27,14 @@ export interface BrainDeps {
 }
 
 export interface SimulatedBrain extends Brain {
-  /** Something has committed: subscriptions may have news. */
-  stale(): void
+  /** These tables have changed: subscriptions that read them may have news. */
+  stale(tables: ReadonlySet<string>): void
   /** The socket breaks, `silently` at first, and comes back after a while. */
   breakSocket(silently: boolean): void
 }
+
+/** Calls after which the backend counts on something that the caller may not know. */
+const EFFECTS: ReadonlySet<string> = new Set(['claim', 'begin', 'settle', 'settleMany', 'fail', 'release', 'call'])
 
 /** A half-open socket is found out after this long, ms. */
 const SILENCE_MS = 60_000
@@ -44,6 +47,8 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
 
   interface Watch {
     readonly name: string
+    /** The table it is about; its caller's token it reads, too. */
+    readonly reads: string
     readonly watcher: Watcher<never>
     /** JSON of what was told last on this connection. */
     told: string | null
@@ -72,7 +77,8 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
       to: backend.part,
       label: label(trace, part, name, given),
       handle: () => deps.serve(kind, name, given),
-      isEnd: 'fence' in given,
+      hasEffect: EFFECTS.has(name.slice(name.indexOf(':') + 1)),
+      isEnd: 'fence' in given || 'settles' in given,
       isWorst: () => isOutdated(given),
       failed: () => finish(() => unreachable('connection reset')),
       answered: (outcome) =>
@@ -83,12 +89,13 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
     return promise
   }
 
-  /** The item it is about has been claimed again since. */
+  /** An item it is about has been claimed again since. */
   function isOutdated(args: object): boolean {
-    const { id, fence } = args as { readonly id?: unknown; readonly fence?: unknown }
-    if (typeof id !== 'string' || typeof fence !== 'number') return false
-    const item = (backend.rows('deliveries') as Doc<'deliveries'>[]).find(({ _id }) => _id === id)
-    return item?.state === 'claimed' && item.fence > fence
+    const { id, fence, settles } = args as { id?: string; fence?: number; settles?: { id: string; fence: number }[] }
+    const about = settles ?? (id === undefined || fence === undefined ? [] : [{ id, fence }])
+    if (about.length === 0) return false
+    const items = backend.rows('deliveries') as Doc<'deliveries'>[]
+    return about.some((one) => items.some((item) => item._id === one.id && item.state === 'claimed' && item.fence > one.fence))
   }
 
   function push(watch: Watch): void {
@@ -110,8 +117,8 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
     })
   }
 
-  function watch(fn: Parameters<typeof getFunctionName>[0], watcher: Watcher<never>): () => void {
-    const one: Watch = { name: getFunctionName(fn), watcher, told: null, pending: false }
+  function watch(fn: Parameters<typeof getFunctionName>[0], reads: string, watcher: Watcher<never>): () => void {
+    const one: Watch = { name: getFunctionName(fn), reads, watcher, told: null, pending: false }
     watches.add(one)
     push(one)
     return () => void watches.delete(one)
@@ -138,8 +145,8 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
   }
 
   return {
-    watchReady: (watcher) => watch(service.ready, watcher),
-    watchSignals: (watcher) => watch(service.signals, watcher),
+    watchReady: (watcher) => watch(service.ready, 'deliveries', watcher),
+    watchSignals: (watcher) => watch(service.signals, 'signals', watcher),
     mutate: async (fn, args, signal) => call('mutation', fn as never, args, signal),
     query: async (fn, args, signal) => call('query', fn as never, args, signal),
     connected: () => socket !== 'down',
@@ -148,8 +155,8 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
       return () => void connection.delete(listener)
     },
     close: async () => undefined,
-    stale() {
-      for (const one of watches) push(one)
+    stale(tables) {
+      for (const one of watches) if (tables.has(one.reads) || tables.has('serviceTokens')) push(one)
     },
     breakSocket(silently) {
       if (socket !== 'up') return
@@ -164,10 +171,11 @@ export function createSimulatedBrain(deps: BrainDeps): SimulatedBrain {
 /** `claim d1, d2`: a function and what it is about. */
 function label(trace: Trace, part: Part, name: string, args: Record<string, unknown>): string {
   const short = name.slice(name.indexOf(':') + 1)
-  const { id, ids, held, fence, reply } = args as {
+  const { id, ids, held, settles, fence, reply } = args as {
     id?: string
     ids?: string[]
     held?: { id: string; fence: number }[]
+    settles?: { id: string; fence: number; reply: string | null }[]
     fence?: number
     reply?: string
   }
@@ -176,6 +184,7 @@ function label(trace: Trace, part: Part, name: string, args: Record<string, unkn
     ...(typeof id === 'string' ? [`${item(id)}${fence === undefined ? '' : `.${fence}`}`] : []),
     ...(Array.isArray(ids) && short === 'claim' ? ids.map(item) : []),
     ...(Array.isArray(held) ? held.map((one) => `${item(one.id)}.${one.fence}`) : []),
+    ...(settles ?? []).map((one) => `${item(one.id)}.${one.fence} ${one.reply === null ? 'receipt' : `"${one.reply}"`}`),
     ...(typeof reply === 'string' ? [`"${reply}"`] : []),
   ]
   return `${part.name} ${short}${about.length === 0 ? '' : ` ${about.join(', ')}`}`

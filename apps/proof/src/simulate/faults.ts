@@ -5,11 +5,23 @@ import type { GatewayPart } from './gateway.ts'
 import type { Installation } from './installation.ts'
 import type { Seeded } from './seeded.ts'
 import type { Part } from './time.ts'
+import type { Moment } from './weather.ts'
 import type { World } from './world.ts'
 
 const WEIGHTS = {
   ...{ crashRuntime: 5, stopRuntime: 2, pauseRuntime: 4, crashGateway: 5, pauseGateway: 2, crashBackend: 3, pauseBackend: 2 },
   ...{ breakSocket: 3, breakConnection: 4, jumpRuntime: 1, jumpBackend: 0.5, command: 1 },
+} as const
+
+/** What happens at a moment. A machine that is gone takes runtime and gateway with it. */
+const AIMED = {
+  crashRuntime: 4,
+  cutPower: 3,
+  crashGateway: 3,
+  pauseRuntime: 3,
+  breakConnection: 2,
+  crashBackend: 1,
+  jumpBackend: 1,
 } as const
 
 export interface FaultDeps {
@@ -18,25 +30,28 @@ export interface FaultDeps {
   readonly gateways: readonly GatewayPart[]
   readonly history: Simulation
   readonly random: Seeded
+  readonly onBackendStart: () => void
 }
 
 export interface Faults {
   /** Makes one thing go wrong. */
   strike(): Promise<void>
+  /** Makes something go wrong right after this moment, if the weather says so. */
+  at(moment: Moment, part: Part): void
   /** Everything is started, resumed and reachable from now on. */
   repair(): void
   startGatewaySoon(gateway: GatewayPart): void
 }
 
-export function createFaults({ world, installations, gateways, history, random }: FaultDeps): Faults {
+export function createFaults({ world, installations, gateways, history, random, onBackendStart }: FaultDeps): Faults {
   const { time, trace, backend, outside } = world
   const later = (least: number, most: number, then: () => void) => void time.timer(outside, random.spread(least, most), then)
 
-  function pause(part: Part | undefined, most: number): void {
+  function pause(part: Part | undefined, most: number, least = 200): void {
     if (part === undefined || part.paused || part.dead) return
     part.paused = true
     trace.note(part.name, 'is paused')
-    later(200, most, () => resume(part))
+    later(least, most, () => resume(part))
   }
 
   function resume(part: Part): void {
@@ -49,18 +64,60 @@ export function createFaults({ world, installations, gateways, history, random }
     if (backend.isUp()) return
     backend.setUp(true)
     trace.note('backend', 'starts')
+    onBackendStart()
   }
 
-  function crashBackend(): void {
+  function crashBackend(most = 60_000): void {
     if (!backend.isUp()) return
     backend.setUp(false)
     trace.note('backend', 'crashes')
     time.drop(backend.part)
     for (const one of installations) one.process()?.brain.breakSocket(false)
-    later(300, 60_000, backendUp)
+    later(300, most, backendUp)
+  }
+
+  function jumpBackend(ms: number): void {
+    trace.note('backend', `clock jumps by ${Math.round(ms)} ms`)
+    backend.clock.jump(ms)
   }
 
   const startGatewaySoon = (gateway: GatewayPart) => later(1_000, 45_000, () => gateway.start())
+
+  function crashGateway(gateway: GatewayPart): void {
+    if (gateway.life() === null) return
+    gateway.crash()
+    startGatewaySoon(gateway)
+  }
+
+  function crashRuntime(installation: Installation): void {
+    installation.crash()
+    later(200, 10_000, installation.start)
+  }
+
+  /** Soon over: what counts is when it strikes. Only a pause lasts for longer than a lease, or nothing would come of it. */
+  function hit(part: Part): void {
+    const isAt = (one: Installation) => one.process()?.part === part || one.gateway.life()?.part === part
+    const there = installations.filter((one) => one.process() !== null && isAt(one))
+    const active = there.find((one) => one.process()?.loops.role() === 'active') ?? there[0]
+    if (active === undefined) return
+    switch (random.weighted(AIMED)) {
+      case 'crashRuntime':
+        return crashRuntime(active)
+      case 'cutPower':
+        crashRuntime(active)
+        return crashGateway(active.gateway)
+      case 'crashGateway':
+        return crashGateway(active.gateway)
+      case 'pauseRuntime':
+        return pause(active.process()?.part, 400_000, 20_000)
+      case 'breakConnection':
+        return active.process()?.client.breakConnection(random.chance(0.3))
+      case 'crashBackend':
+        return crashBackend(10_000)
+      case 'jumpBackend':
+        return jumpBackend(random.spread(60_000, 1_500_000))
+    }
+  }
 
   return {
     async strike() {
@@ -77,9 +134,7 @@ export function createFaults({ world, installations, gateways, history, random }
         case 'pauseRuntime':
           return pause(process?.part, 400_000)
         case 'crashGateway':
-          if (gateway.life() === null) return
-          gateway.crash()
-          return startGatewaySoon(gateway)
+          return crashGateway(gateway)
         case 'pauseGateway':
           return pause(gateway.life()?.part, 150_000)
         case 'crashBackend':
@@ -92,11 +147,8 @@ export function createFaults({ world, installations, gateways, history, random }
           return process?.client.breakConnection(random.chance(0.3))
         case 'jumpRuntime':
           return installation.jumpClock((random.next() - 0.5) * 2 * random.spread(1_000, 86_400_000))
-        case 'jumpBackend': {
-          const ms = random.spread(1_000, 1_200_000)
-          trace.note('backend', `clock jumps by ${Math.round(ms)} ms`)
-          return backend.clock.jump(ms)
-        }
+        case 'jumpBackend':
+          return jumpBackend(random.spread(1_000, 1_200_000))
         case 'command': {
           if (!backend.isUp()) return
           const command = random.pick(['restart', 'drain', null, null] as const)
@@ -104,6 +156,9 @@ export function createFaults({ world, installations, gateways, history, random }
           await history.world.ada.mutation(api.accounts.setCommand, { accountId: history.world.accountId, command })
         }
       }
+    },
+    at(moment, part) {
+      if (random.chance(world.weather().aimed[moment] ?? 0)) time.timer(outside, 0, () => hit(part))
     },
     repair() {
       backendUp()

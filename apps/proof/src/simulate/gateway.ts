@@ -19,6 +19,8 @@ export interface GatewayLife {
   readonly clock: PartClock
   readonly bootId: string
   readonly runs: Runs
+  /** The instruction a session is at work on: of a recovered turn the one it recovers. */
+  instruction(sessionKey: string): { readonly runId: string; readonly text: string } | null
   call(method: Method, params: Record<string, unknown>, gone: AbortSignal): unknown
 }
 
@@ -42,6 +44,8 @@ export interface GatewayDeps {
   readonly check: CheckParams
   /** The model behind it. */
   respond(turn: FakeTurn, life: GatewayLife): Promise<string>
+  /** A turn was accepted. */
+  onTaken(part: Part): void
   /** A turn was accepted although its key had an answer that this life did not know: the answer's session is spoiled. */
   onSpoiled(runId: string): void
 }
@@ -73,12 +77,17 @@ export function createGatewayPart(deps: GatewayDeps): GatewayPart {
     const fresh: GatewayLife = {
       ...{ part, clock, runs },
       bootId: `${name}-boot${boots}`,
+      instruction(sessionKey) {
+        const row = transcript.sessions.get(sessionKey)?.rows.findLast(({ role, text }) => role === 'user' && !isOfGateway(text))
+        return row?.key === undefined ? null : { runId: row.key.replace(/:user$/, ''), text: row.text }
+      },
       call(method, params, gone) {
         check(method, params)
         if (method !== 'agent') return perform(method, params, gone)
         const { sessionKey, idempotencyKey } = params as { sessionKey: string; idempotencyKey: string }
         const wasAnswered = isAnswered(transcript.sessions.get(sessionKey)?.rows ?? [], idempotencyKey)
         const answer = perform(method, params, gone) as { status?: string }
+        if (answer.status === 'accepted') deps.onTaken(part)
         if (wasAnswered && answer.status === 'accepted') deps.onSpoiled(idempotencyKey)
         return answer
       },
@@ -112,12 +121,15 @@ export function createGatewayPart(deps: GatewayDeps): GatewayPart {
   }
 }
 
+/** What the gateway says to the model when it recovers a turn. */
+const isOfGateway = (text: string): boolean => text.startsWith('[System]')
+
 /** The turn has a good last word of its own run or of one that recovered it. */
 export function isAnswered(rows: readonly Row[], key: string): boolean {
   const start = rows.findLastIndex((row) => row.key === `${key}:user`)
   if (start < 0) return false
   const after = rows.slice(start + 1)
-  const next = after.findIndex((row) => row.role === 'user' && !row.text.startsWith('[System]'))
+  const next = after.findIndex((row) => row.role === 'user' && !isOfGateway(row.text))
   return (next < 0 ? after : after.slice(0, next)).some(
     (row) => row.role === 'assistant' && row.stopReason === 'stop' && row.text !== '',
   )

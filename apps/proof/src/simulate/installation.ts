@@ -7,6 +7,7 @@ import { callTool } from '@mission-control/runtime/agent-tools/call'
 import { createMcpSessions } from '@mission-control/runtime/agent-tools/sessions'
 import { createTurnsInFlight } from '@mission-control/runtime/agent-tools/turns-in-flight'
 import { observeBrain } from '@mission-control/runtime/brain/observed'
+import { settlingTogether } from '@mission-control/runtime/brain/settling-together'
 import { createTurns } from '@mission-control/runtime/gateway'
 import type { GatewayLink } from '@mission-control/runtime/gateway'
 import { createConditions } from '@mission-control/runtime/health/conditions'
@@ -79,7 +80,7 @@ export function createInstallation(world: World, name: string, gateway: GatewayP
     const redactor = createRedactor()
     const conditions = createConditions(log, redactor)
     const link = linkOf(client, gatewayIsOurs)
-    const observed = observeBrain(brain, conditions)
+    const observed = settlingTogether(observeBrain(brain, conditions), clock)
     const tools: CallDeps = {
       ...{ brain: observed, clock, random, log, turns: turnsInFlight, sessions: createMcpSessions(random) },
       bootId: async (signal) => (await client.connected(signal)).bootId,

@@ -17,6 +17,8 @@ export interface Exchange {
   handle(): Promise<Outcome>
   /** The answer has arrived; it may come twice. */
   answered(outcome: Outcome): void
+  /** The other side counts on something then that the caller does not know without the answer. */
+  readonly hasEffect?: boolean
   /** It ends a claim: what comes of it twice or late matters most, and there are few of them. */
   readonly isEnd?: boolean
   /** Whether this is the worst moment for it to arrive: a request that is held up waits for one. */
@@ -79,7 +81,9 @@ export function createNetwork({ time, trace, random, weather, outside }: Network
             to: from,
             label: `answer of ${label}`,
             deliver() {
-              if (random.chance(weather().loseAnswer)) return lost(exchange, 'answer')
+              const { loseAnswer, loseEffect } = weather()
+              if (random.chance(exchange.hasEffect ? Math.max(loseAnswer, loseEffect) : loseAnswer))
+                return lost(exchange, 'answer')
               exchange.answered(outcome)
             },
           })

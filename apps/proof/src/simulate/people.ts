@@ -2,37 +2,47 @@
 import type { Deed } from '@mission-control/backend/proof/actions'
 import type { Doc } from '@mission-control/backend/convex/_generated/dataModel'
 import type { Seeded } from './seeded.ts'
+import type { Weather } from './weather.ts'
 
 const WEIGHTS = {
   ...{ post: 30, edit: 4, delete: 2, assign: 8, unassign: 2, move: 5, label: 1, newTask: 2, stop: 5, pause: 3, resume: 4 },
   ...{ deleteAgent: 1.5, newSlug: 1.5, newAgent: 2, pauseAll: 0.7, resumeAll: 2, cap: 1.5, redrive: 3, read: 1 },
 } as const
+const GENTLE = {
+  ...{ post: 40, edit: 2, delete: 1, assign: 10, unassign: 0, move: 1, label: 0, newTask: 1, stop: 1, pause: 1, resume: 4 },
+  ...{ deleteAgent: 0.1, newSlug: 0.3, newAgent: 0.5, pauseAll: 0, resumeAll: 1, cap: 0.5, redrive: 2, read: 1 },
+} as const
 
 /** Mostly the first, so that things meet in one lane. */
 const few = (random: Seeded): number => (random.chance(0.5) ? 0 : random.below(8))
 
-/** How often people meddle with what an agent is at work on, or is about to try again: by chance it would be seldom. */
-const MEDDLE = 0.3
-
 /** @param rows of the backend, by table */
-export function drawDeed(random: Seeded, rows: (table: string) => readonly unknown[]): Deed {
-  return (random.chance(MEDDLE) ? meddle(random, rows) : null) ?? drawAny(random)
+export function drawDeed(random: Seeded, rows: (table: string) => readonly unknown[], { meddle, gentle }: Weather): Deed {
+  return (random.chance(meddle) ? meddling(random, rows) : null) ?? drawAny(random, gentle)
 }
 
-function meddle(random: Seeded, rows: (table: string) => readonly unknown[]): Deed | null {
+/** With what an agent is at work on, or is about to try again: by chance it would be seldom. */
+function meddling(random: Seeded, rows: (table: string) => readonly unknown[]): Deed | null {
   const items = (rows('deliveries') as Doc<'deliveries'>[]).filter(
     ({ state, fence, taskId }) => taskId !== null && (state === 'claimed' || (state === 'ready' && fence > 0)),
   )
   if (items.length === 0) return null
-  const { taskId, state } = random.pick(items)
+  // An update that waits for its next attempt is the one that another message must not slip into.
+  const updates = items.filter(({ type, state }) => type === 'thread_update' && state === 'ready')
+  const onUpdate = updates.length > 0 && random.chance(0.7)
+  const { taskId, agentId, state } = random.pick(onUpdate ? updates : items)
   const task = (rows('tasks') as Doc<'tasks'>[]).findIndex(({ _id }) => _id === taskId)
   if (task < 0) return null
-  if (state === 'claimed' && random.chance(0.3)) return { do: 'stop', task, button: random.chance(0.5) }
-  return { do: 'post', who: random.below(8), task, mention: random.chance(0.6) ? 0 : random.below(7), key: false }
+  if (random.chance(0.1)) {
+    const agent = (rows('agents') as Doc<'agents'>[]).findIndex(({ _id }) => _id === agentId)
+    if (agent >= 0) return { do: 'pause', agent }
+  }
+  if (state === 'claimed' && random.chance(0.2)) return { do: 'stop', task, button: random.chance(0.5) }
+  return { do: 'post', who: random.below(8), task, mention: onUpdate || random.chance(0.6) ? 0 : random.below(7), key: false }
 }
 
-function drawAny(random: Seeded): Deed {
-  const kind = random.weighted(WEIGHTS)
+function drawAny(random: Seeded, gentle: boolean): Deed {
+  const kind = random.weighted(gentle ? GENTLE : WEIGHTS)
   const any = () => random.below(8)
   switch (kind) {
     case 'post':

@@ -3,9 +3,11 @@
  * none of the backend's. Also writes the ledger, from which the end of a history is judged.
  */
 import assert from 'node:assert/strict'
+import { ConvexError } from 'convex/values'
+import { periodStart } from '@mission-control/shared/budgets'
 import { errorCode } from '@mission-control/shared/errors'
 import { ORPHAN_MS } from '@mission-control/shared/lanes/policy'
-import type { CheckInArgs, HelloResult, SettleResult } from '@mission-control/shared/service-contract'
+import type { CheckInArgs, HelloResult, SettledOne, SettleResult } from '@mission-control/shared/service-contract'
 import type { Simulation } from '@mission-control/backend/proof/simulation'
 import { noteContinuation, noteShown } from '@mission-control/backend/proof/simulation'
 import type { Claimed } from '@mission-control/backend/proof/simulation'
@@ -13,6 +15,7 @@ import type { Doc, Id } from '@mission-control/backend/convex/_generated/dataMod
 import type { BackendPart } from './backend.ts'
 import type { Outcome } from './network.ts'
 import type { Part } from './time.ts'
+import type { Moment } from './weather.ts'
 
 export interface ServeDeps {
   readonly backend: BackendPart
@@ -20,13 +23,21 @@ export interface ServeDeps {
   readonly violate: (invariant: string, detail: string) => void
   /** Counts what the seed has met. */
   readonly met: (what: string) => void
+  readonly moment: (moment: Moment, part: Part) => void
 }
 
 type Args = Record<string, unknown>
 type Item = Doc<'deliveries'>
+type End = 'settle' | 'fail' | 'release'
 
-export function createServe({ backend, history, violate, met }: ServeDeps) {
+/** Whether a run counts as a turn: from its claim on where a cap was set by then, otherwise once it has ended and something was sent. */
+const isTurn = ({ outcome, sentAt, turnCounted }: Doc<'agentRuns'>): boolean =>
+  outcome === 'open' ? turnCounted : outcome === 'failed' ? sentAt !== null : outcome !== 'released' && outcome !== 'orphaned'
+
+export function createServe({ backend, history, violate, met, moment }: ServeDeps) {
   const { engine } = backend
+  /** Heartbeats that were begun, by agent and slot. */
+  const begun = new Set<string>()
   const rowsOf = <T>(table: string): readonly T[] => backend.rows(table) as readonly T[]
   const itemOf = (id: unknown): Item | null => rowsOf<Item>('deliveries').find(({ _id }) => _id === id) ?? null
 
@@ -43,10 +54,32 @@ export function createServe({ backend, history, violate, met }: ServeDeps) {
   }
 
   /** Settle, fail, release: what counts is the fence. */
-  async function underFence(short: string, name: string, args: Args): Promise<Outcome> {
+  async function end(from: Part, short: End, name: string, args: Args): Promise<Outcome> {
     const before = itemOf(args['id'])
-    const fence = args['fence']
     const outcome = await run('mutation', name, args)
+    await judgeEnd(from, short, args, before, outcome)
+    return outcome
+  }
+
+  /** Each of them as if it had come alone. */
+  async function settleMany(from: Part, name: string, args: Args): Promise<Outcome> {
+    const settles = args['settles'] as readonly Args[]
+    const before = settles.map(({ id }) => itemOf(id))
+    const outcome = await run('mutation', name, args)
+    if (!('value' in outcome)) return outcome
+    met('settles that travelled together')
+    const results = outcome.value as readonly SettledOne[]
+    for (const [n, settle] of settles.entries()) {
+      const result = results[n]
+      if (result === undefined) violate('each settle has its answer', JSON.stringify(outcome))
+      else if ('settled' in result) await judgeEnd(from, 'settle', settle, before[n] ?? null, { value: result.settled })
+      else await judgeEnd(from, 'settle', settle, before[n] ?? null, { error: new ConvexError(result.refused) })
+    }
+    return outcome
+  }
+
+  async function judgeEnd(from: Part, short: End, args: Args, before: Item | null, outcome: Outcome): Promise<void> {
+    const fence = args['fence']
     const current = before?.state === 'claimed' && before.fence === fence
     const endedUnderIt = ['delivered', 'skipped', 'dead'].includes(before?.state ?? '') && before?.fence === fence
     const accepted = 'value' in outcome
@@ -58,29 +91,110 @@ export function createServe({ backend, history, violate, met }: ServeDeps) {
       if (result?.replayed !== true || result.messageId !== before?.replyId)
         violate('a repeated settle is answered as the first', say)
     } else if (accepted && !current) violate('a stale fence is refused', say)
+    if (accepted && current) {
+      moment('ended', from)
+      if (short !== 'settle') givenBack(short, args, before, say)
+    }
     const reply = args['reply']
-    if (short !== 'settle' || typeof reply !== 'string') return outcome
+    if (short !== 'settle' || typeof reply !== 'string') return
     const { replies } = history().ledger
     const delivered = result !== null && !result.replayed && result.state === 'delivered' && result.messageId !== null
     if (delivered && replies.get(reply) === true) violate('an answer is posted once', say)
     if (delivered || !replies.has(reply)) replies.set(reply, delivered)
     if (delivered) await noteContinuation(history(), args['id'] as Id<'deliveries'>)
-    return outcome
   }
 
-  async function claims(name: string, args: Args): Promise<Outcome> {
+  /** What comes back is tried again: under a new key if the old one is spent, and at no cost if it was not the item's fault. */
+  function givenBack(short: 'fail' | 'release', args: Args, before: Item, say: string): void {
+    const after = itemOf(before._id)
+    if (after?.state !== 'ready') return
+    met(short === 'fail' ? 'failures to be tried again' : 'claims given back')
+    if (args['ended'] === true && after.turn === before.turn) violate('a key whose turn has ended is not used again', say)
+    if (args['ended'] !== true && after.turn !== before.turn) violate('a turn that may go on keeps its key', say)
+    const isFree = short === 'release' || args['class'] === 'configuration'
+    if (after.attempts !== before.attempts - Number(isFree)) violate('an attempt is used by a failure, and by nothing else', say)
+    if (short === 'fail' && after.dueAt <= backend.clock.now()) violate('a failure is followed by a pause', say)
+  }
+
+  async function claims(from: Part, name: string, args: Args): Promise<Outcome> {
+    const before = new Map(rowsOf<Item>('deliveries').map((item) => [item._id as string, item]))
+    const now = backend.clock.now()
     const outcome = await run('mutation', name, args)
     if (!('value' in outcome)) return outcome
     const { items, item } = outcome.value as { items?: Claimed[]; item?: Claimed }
     const agents = new Map(rowsOf<Doc<'agents'>>('agents').map((agent) => [agent._id as string, agent]))
-    for (const one of items ?? (item ? [item] : [])) {
+    const claimed = items ?? (item ? [item] : [])
+    const active = rowsOf<Doc<'runtimes'>>('runtimes').find(({ role }) => role === 'active')
+    if (claimed.length > 0 && active?.epoch !== args['epoch'])
+      violate('only the active runtime claims', `epoch ${String(args['epoch'])}, active is ${JSON.stringify(active)}`)
+    if (item !== undefined) beginOnce(args)
+    for (const one of claimed) {
       const agent = agents.get(one.agent.id)
+      const due = before.get(one.id)?.dueAt ?? now
+      if (due > now) violate('nothing is claimed before it is due', `${one.id} is due in ${due - now} ms`)
       if (!agent) violate('no turn for a removed agent', `claimed ${one.id}`)
       if (agent?.paused === true) violate('no turn for a paused agent', `claimed ${one.id}`)
+      if (agent) withinBudget(agent)
       noteShown(history(), one)
       met('claims')
       if (one.reconcile) met('claims of turns that may have been sent')
     }
+    if (claimed.length > 0) moment('claimed', from)
+    return outcome
+  }
+
+  /** A call whose answer was lost comes again, with the same slot. */
+  function beginOnce({ agentId, slot }: Args): void {
+    const beat = `${String(agentId)} at ${String(slot)}`
+    if (begun.has(beat)) violate('a heartbeat is begun once', beat)
+    begun.add(beat)
+    met('heartbeats')
+  }
+
+  /** The turns of this hour, counted anew, the one that was just claimed among them. */
+  function withinBudget(agent: Doc<'agents'>): void {
+    const [account] = rowsOf<Doc<'accounts'>>('accounts')
+    const caps = { agent: agent.budgets.turnsPerHour, account: account?.budgets.turnsPerHour ?? null }
+    if (caps.agent === null && caps.account === null) return
+    const hour = periodStart('hour', backend.clock.now())
+    const turns = rowsOf<Doc<'agentRuns'>>('agentRuns').filter((one) => one.claimedAt >= hour && isTurn(one))
+    const used = { agent: turns.filter(({ agentId }) => agentId === agent._id).length, account: turns.length }
+    for (const scope of ['agent', 'account'] as const) {
+      const cap = caps[scope]
+      if (cap === null) continue
+      met('claims under a cap')
+      if (used[scope] > cap) violate('no turn beyond the budget', `${used[scope]} turns of ${cap} (${scope})`)
+    }
+  }
+
+  async function tool(from: Part, name: string, args: Args): Promise<Outcome> {
+    const before = itemOf(args['id'])
+    const outcome = await run('mutation', name, args)
+    const current = before?.state === 'claimed' && before.fence === args['fence']
+    const say = `${String(args['tool'])} in ${JSON.stringify(before)}`
+    if (!('value' in outcome)) {
+      met('tool calls refused')
+      return outcome
+    }
+    if (!current) violate('a stale claim does nothing through tools', say)
+    else if (before.stopAt !== null) violate('a stopped turn does nothing more', say)
+    met((outcome.value as { replayed: boolean }).replayed ? 'tool calls done before' : 'tool calls')
+    moment('tool', from)
+    return outcome
+  }
+
+  /** A clean goodbye costs nothing: all its claims are given back. */
+  async function goOffline(name: string, args: Args): Promise<Outcome> {
+    const before = rowsOf<Item>('deliveries').filter(({ claimedBy }) => claimedBy === args['epoch'])
+    const outcome = await run('mutation', name, args)
+    if (!('value' in outcome)) return outcome
+    for (const item of before) {
+      const after = itemOf(item._id)
+      const say = `${JSON.stringify(item)} -> ${JSON.stringify(after)}`
+      if (after?.state === 'claimed') violate('whoever leaves gives its claims back', say)
+      if (after?.state === 'ready' && after.attempts !== item.attempts - 1) violate('leaving costs no attempt', say)
+    }
+    if (before.length > 0) met('goodbyes with claims')
     return outcome
   }
 
@@ -107,6 +221,7 @@ export function createServe({ backend, history, violate, met }: ServeDeps) {
   async function checkIn(name: string, args: Args): Promise<Outcome> {
     const { held, epoch } = args as unknown as CheckInArgs
     const now = backend.clock.now()
+    const before = rowsOf<Item>('deliveries').filter(({ claimedBy }) => claimedBy === epoch)
     const outcome = await run('mutation', name, args)
     if (!('value' in outcome) || (outcome.value as { superseded: boolean }).superseded) return outcome
     const listed = new Set(held.map(({ id, fence }) => `${id}.${fence}`))
@@ -117,10 +232,20 @@ export function createServe({ backend, history, violate, met }: ServeDeps) {
       if (lost) violate('a claim that its owner never saw comes back', JSON.stringify(item))
       if (item.dueAt < now) violate('no claim outlives its deadline', JSON.stringify(item))
     }
+    for (const item of before) {
+      const after = itemOf(item._id)
+      const isTakenBack = after?.state !== 'claimed'
+      const say = `${JSON.stringify(item)} -> ${JSON.stringify(after)}`
+      if (isTakenBack) met('claims taken back')
+      if (isTakenBack && item.dueAt >= now && (item.claimedAt ?? 0) > now - ORPHAN_MS)
+        violate('a claim that its owner may yet hear of is left alone', say)
+      if (after?.state === 'ready' && item.dueAt >= now && after.attempts !== item.attempts - 1)
+        violate('a lost answer costs no attempt', say)
+    }
     return outcome
   }
 
-  return async (_from: Part, kind: 'query' | 'mutation', name: string, args: Args): Promise<Outcome> => {
+  return async (from: Part, kind: 'query' | 'mutation', name: string, args: Args): Promise<Outcome> => {
     if (!backend.isUp()) return { error: new TypeError('fetch failed', { cause: new Error('connect ECONNREFUSED') }) }
     const short = name.slice(name.indexOf(':') + 1)
     try {
@@ -128,10 +253,16 @@ export function createServe({ backend, history, violate, met }: ServeDeps) {
         case 'settle':
         case 'fail':
         case 'release':
-          return await underFence(short, name, args)
+          return await end(from, short, name, args)
+        case 'settleMany':
+          return await settleMany(from, name, args)
+        case 'call':
+          return await tool(from, name, args)
+        case 'goOffline':
+          return await goOffline(name, args)
         case 'claim':
         case 'begin':
-          return await claims(name, args)
+          return await claims(from, name, args)
         case 'hello':
           return await hello(name, args)
         case 'checkIn':

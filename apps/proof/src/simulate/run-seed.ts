@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Functions } from '@mission-control/embedded'
+import type { Doc } from '@mission-control/backend/convex/_generated/dataModel'
 import { api } from '@mission-control/backend/convex/_generated/api'
 import { START } from '@mission-control/backend/harness/backend'
 import type { QueueRows } from '@mission-control/backend/proof/rows'
@@ -31,7 +32,7 @@ import { settle } from './settle.ts'
 import type { Part } from './time.ts'
 import { createTime } from './time.ts'
 import { createTrace } from './trace.ts'
-import { CALM, drawSetting } from './weather.ts'
+import { calmAfter, drawSetting } from './weather.ts'
 import type { Violation, World } from './world.ts'
 
 export interface SeedResult {
@@ -56,16 +57,16 @@ export interface SeedOptions {
 }
 
 /** Steps and true time after which a system that has not come to rest never will. */
-const CALM_STEPS = 6_000
+const CALM_STEPS = 10_000
 const CALM_MS = 6 * 3_600_000
 /** Rosters, gateways and heartbeats get at least this long to come to rest, too. */
 const LEAST_CALM_MS = 300_000
 /** What the checks after each step look at, and what the runtimes subscribe to. */
 const QUEUE_TABLES = ['lanes', 'deliveries', 'agents']
-const WATCHED_TABLES = ['deliveries', 'signals', 'serviceTokens']
 const LAPSE_EVERY_MS = 60_000
-/** Timers without any effect that are passed over in one step. */
+/** Timers and messages without any effect that are passed over in one step. */
 const IDLE_TIMERS = 200
+const IDLE_MESSAGES = 20
 
 export async function runSeed({ seed, steps, functions, check }: SeedOptions): Promise<SeedResult> {
   const random = createSeeded(`seed ${seed}`)
@@ -88,11 +89,17 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   let rows = await queueRows(backend.backend)
   let dirty = false
   let jobsPending = false
+  /** Runtimes that the cron has seen with a lease that had run out, and which. */
+  let expiredBefore: ReadonlySet<string> = new Set()
   backend.onCommit((tables) => {
     if (tables.size === 0) return
     world.network.look()
     dirty ||= QUEUE_TABLES.some((table) => tables.has(table))
-    if (WATCHED_TABLES.some((table) => tables.has(table))) for (const one of installations) one.process()?.brain.stale()
+    for (const one of installations) one.process()?.brain.stale(tables)
+    scheduledWork()
+  })
+
+  function scheduledWork(): void {
     if (jobsPending) return
     jobsPending = true
     time.send({
@@ -102,7 +109,7 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
         if (backend.isUp()) await backend.backend.finishScheduled()
       },
     })
-  })
+  }
 
   const outside: Part = { name: 'outside', paused: false, dead: false }
   const world: World = {
@@ -111,17 +118,25 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
     caller: history.world.service,
     start: START,
     weather: () => weather,
-    serve: createServe({ backend, history: () => history, violate, met: (what) => void (met[what] = (met[what] ?? 0) + 1) }),
+    serve: createServe({
+      backend,
+      history: () => history,
+      violate,
+      met: (what) => void (met[what] = (met[what] ?? 0) + 1),
+      moment: (...at) => world.moment(...at),
+    }),
     startGatewaySoon: (gateway) => faults.startGatewaySoon(gateway),
+    moment: (moment, part) => faults.at(moment, part),
     agentId: (slug) => rows.agents.find((agent) => agent.slug === slug)?._id ?? null,
     otherAgent: (slug) => rows.agents.find((agent) => agent.slug !== slug)?.slug ?? null,
-    taskOf: (id) => rows.deliveries.find(({ _id }) => _id === id)?.taskId ?? null,
+    delivery: (id) => rows.deliveries.find(({ _id }) => _id === id) ?? null,
   }
   const model = createModel(world, random.fork('model'), () => installations)
   const names = Array.from({ length: setting.sharedGateway ? 1 : setting.runtimes }, (_, at) => `gateway${at + 1}`)
   const gateways = names.map((name) =>
     createGatewayPart({
       ...{ name, time, trace, check, random: random.fork(name), respond: model },
+      onTaken: (part) => world.moment('taken', part),
       onSpoiled: (runId) => onSpoiled(runId, rows, installations, violate),
     }),
   )
@@ -130,7 +145,14 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
     if (gateway === undefined) throw new Error('no gateway')
     return createInstallation(world, `box-${at + 1}`, gateway, !setting.sharedGateway)
   })
-  const faults = createFaults({ world, installations, gateways, history, random: random.fork('faults') })
+  const faults = createFaults({
+    ...{ world, installations, gateways, history, random: random.fork('faults') },
+    onBackendStart() {
+      // What it was about to do went with it, and what is scheduled is found again.
+      jobsPending = false
+      scheduledWork()
+    },
+  })
   const scheduler = random.fork('scheduler')
   const people = random.fork('people')
 
@@ -150,11 +172,23 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
         ...{ to: backend.part, label: 'cron lapse' },
         async deliver() {
           if (!backend.isUp()) return
+          foundOut()
           await backend.engine.mutation('maintenance:lapse', {})
           backend.committed()
         },
       })
     })
+  }
+
+  /** What the last run of the cron saw is done by now, unless it waits: a runtime that is gone is known to be gone. */
+  function foundOut(): void {
+    const rows = backend.rows('runtimes') as Doc<'runtimes'>[]
+    const expired = rows.filter(({ role, leaseUntil }) => role === 'active' && leaseUntil < backend.clock.now())
+    for (const runtime of expired)
+      if (!jobsPending && expiredBefore.has(`${runtime._id} ${runtime.leaseUntil}`))
+        violate('a lease that has run out is found out', JSON.stringify(runtime))
+    if (expired.length > 0) met['leases that ran out'] = (met['leases that ran out'] ?? 0) + 1
+    expiredBefore = new Set(expired.map(({ _id, leaseUntil }) => `${_id} ${leaseUntil}`))
   }
 
   async function passTime(): Promise<void> {
@@ -173,7 +207,7 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
     if (chosen === 'fault') return await faults.strike()
     if (chosen === 'deed') {
       if (!backend.isUp()) return
-      const deed = drawDeed(people, backend.rows)
+      const deed = drawDeed(people, backend.rows, weather)
       trace.note('people', describeDeed(deed))
       return await perform(history, deed)
     }
@@ -189,8 +223,11 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
     step += 1
     history.step = step
     try {
-      await act()
-      await settle()
+      const before = time.activity()
+      for (let idle = 0; idle < IDLE_MESSAGES && time.activity() === before; idle++) {
+        await act()
+        await settle()
+      }
       if (dirty) {
         dirty = false
         rows = await checkQueue(history, rows)
@@ -205,7 +242,7 @@ export async function runSeed({ seed, steps, functions, check }: SeedOptions): P
   if (violation === null) await comeToRest()
 
   async function comeToRest(): Promise<void> {
-    weather = CALM
+    weather = calmAfter(weather)
     trace.note('calm', 'everything is repaired')
     faults.repair()
     const since = time.now()

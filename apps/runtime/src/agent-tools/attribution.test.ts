@@ -28,7 +28,14 @@ describe('whose turn a call belongs to', () => {
 
   it('the only turn there is', () => {
     expect(look({ turns: [a] })).toEqual({ turn: a, by: 'only' })
-    expect(look({ turns: [a], code: 'zzzzzz' })).toEqual({ turn: a, by: 'only' })
+  })
+
+  it('but not for a code of no turn here: it may be of one that is about to be claimed again', () => {
+    for (const turns of [[a], [a, b]])
+      expect(look({ turns, code: 'zzzzzz' })).toEqual({
+        turn: null,
+        refusal: expect.stringMatching(/has the code zzzzzz.*call again/),
+      })
   })
 
   it('but not for a turn that is known to have ended', () => {

@@ -3,9 +3,11 @@
  *
  *   1. the `turn` argument names a turn in flight of the calling agent
  *   2. the MCP session is bound to a lane, because an earlier call in it named one: the turn in flight there, or none
- *   3. exactly one turn of the agent is in flight, and the code given is not that of one which has ended
+ *   3. no code was given, and exactly one turn of the agent is in flight
  *
- * Anything else is refused with the codes that would do. Another agent's code is no code: the bearer token has said who calls.
+ * Anything else is refused, with the codes that would do unless the call brought a code of its own: that may name a turn which ran on
+ * while this runtime was started again, and is about to be claimed. Done under another turn's claim, it would be done once more when that
+ * turn is run again. Another agent's code is no code: the bearer token has said who calls.
  */
 import { Interrupt } from '../delivery/verdict.ts'
 import type { TurnInFlight } from './turns-in-flight.ts'
@@ -48,6 +50,11 @@ export function attribute({ turns, code, boundTo, hasEnded }: AttributionInput):
   if (only === undefined) return refused('No turn of yours is under way, so nothing can be done now. End here.')
   if (code !== null && hasEnded(code)) {
     return refused(`The turn ${code} has ended: do nothing more in it. Your turns under way: ${listed(open)}.`)
+  }
+  if (code !== null) {
+    return refused(
+      `No turn of yours under way has the code ${code}. Pass the code at the top of your message, exactly. If this is it, call again in a few seconds: the turn is being taken up again.`,
+    )
   }
   if (others.length === 0) return { turn: only, by: 'only' }
   return refused(

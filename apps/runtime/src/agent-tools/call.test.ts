@@ -115,12 +115,16 @@ describe('a call in a turn', () => {
     expect(world.asked[0]).toMatchObject({ id: 'item-aaaaaa' })
   })
 
-  it('a made-up code is taken for the only turn there is', async () => {
+  it('does nothing for a code of no turn here, though there is only one turn: its own may be claimed a little later', async () => {
     const world = setUp()
     world.enter('bbbbbb')
     const answer = world.call('agent_list', { turn: 'zzzzzz' })
     await world.clock.advance(3_000)
-    expect(await answer).toMatchObject({ isError: false })
+    expect(await answer).toMatchObject({ isError: true, text: expect.stringContaining('call again in a few seconds') })
+    expect(world.asked).toEqual([])
+    world.enter('zzzzzz', { lane: 'other' })
+    expect(await world.call('agent_list', { turn: 'zzzzzz' })).toMatchObject({ isError: false })
+    expect(world.asked[0]).toMatchObject({ id: 'item-zzzzzz' })
   })
 
   it('says what is wrong with arguments without asking anybody', async () => {

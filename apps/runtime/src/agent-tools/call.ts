@@ -47,7 +47,7 @@ export interface ToolAnswer {
 export const CALL_MS = 30_000
 /**
  * A well-formed code that no turn here has: the turn may be about to be claimed again (we have just started, or are taking over), and
- * its claim takes a second or two. A code that a model made up costs this long, once.
+ * its claim takes a second or two. A code that a model made up costs this long, each time.
  */
 const UNKNOWN_CODE_MS = 3_000
 const CALL_ID_BYTES = 16
@@ -90,7 +90,7 @@ async function attributed(deps: CallDeps, request: ToolCallRequest, signal: Abor
   let found = look()
   if (code !== null && !turns.hasEnded(agentId, code)) {
     const soon = AbortSignal.any([signal, clock.timeout(UNKNOWN_CODE_MS)])
-    while ((found.turn === null || found.by === 'only') && !soon.aborted) {
+    while (found.turn === null && !soon.aborted) {
       await turns.nextEntry(soon)
       found = look()
     }

@@ -109,7 +109,9 @@ export async function perform(sim: Simulation, deed: Deed): Promise<void> {
       if (!task || !status) return
       const moving = ada.mutation(api.tasks.updateStatus, { accountId, taskId: task._id, status, reason: 'because' })
       if ((await accepted(moving)) === null || QUIET.includes(status)) return
-      const assigned = task.assignees.filter(({ type }) => type === 'agent').map(({ id }) => id)
+      // The assignments of an agent that was removed go in steps of their own, and nobody tells it any more.
+      const present = new Set<string>(rows.agents.map(({ _id }) => _id))
+      const assigned = task.assignees.filter(({ type, id }) => type === 'agent' && present.has(id)).map(({ id }) => id)
       const reviewers = rows.agents.filter(({ permissions }) => permissions.canReview).map(({ _id }) => _id)
       for (const id of status === 'review' ? reviewers : assigned) count(ledger, 'status_change', id, task._id)
       return
