@@ -6,6 +6,7 @@
  */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { ConvexHttpClient } from 'convex/browser'
 import { api } from '@mission-control/backend/convex/_generated/api'
 import { loadOfMachine } from '@mission-control/host/numbers'
 import { freePort } from '@mission-control/host/ports'
@@ -128,9 +129,9 @@ export async function measureRealGateway(
   }
 
   async function sessionsOf(ids: readonly string[]): Promise<string[]> {
-    const traces = await Promise.all(
-      ids.map((id) => backend.owner.query(api.service.notifications.getForDelivery, { ...caller, id })),
-    )
+    // Service functions refuse the owner.
+    const service = new ConvexHttpClient(backend.url, { logger: false })
+    const traces = await Promise.all(ids.map((id) => service.query(api.service.notifications.getForDelivery, { ...caller, id })))
     return lanes.map(
       ({ slug, taskId }) =>
         traces.find((trace) => trace.agent.slug === slug && trace.taskId === taskId)?.sessionKey ??
