@@ -9,7 +9,7 @@
  *   post    service/messages:createFromAgent
  *   mark    service/notifications:markDelivered
  *
- * Beside it one presence call a minute, as these services have. Nothing here is slowed down: a poll that is due while the one before is
+ * Beside it one presence call a minute, as these services have, and one each 15 s while it works, because a claim shortens the lease. Nothing here is slowed down: a poll that is due while the one before is
  * still at work starts right after it.
  */
 import { ConvexHttpClient } from 'convex/browser'
@@ -18,6 +18,7 @@ import { createClient } from '@mission-control/openclaw/client'
 import { createGateway } from '@mission-control/openclaw/official-gateway'
 import { runTurn } from '@mission-control/openclaw/turn/run'
 import type { Clock } from '@mission-control/shared/clock'
+import { LEASE_BUSY_MS } from '@mission-control/shared/lanes/policy'
 import type { ClaimedItem } from '@mission-control/shared/service-contract'
 
 export interface PlainOptions {
@@ -58,11 +59,18 @@ export async function runPlain(
   if (hello.role !== 'active') throw new Error('Another runtime works for the account of the plain client.')
   const { epoch } = hello
 
+  let held: { id: string; fence: number } | null = null
+  /** A claim has shortened the lease, and no presence has been told since `toldAt`, monotonic ms. */
+  let claimedSince = false
+  let toldAt = clock.monotonic()
+
   async function deliver(id: string): Promise<void> {
     const { taskId, agent } = await http.query(api.service.notifications.getForDelivery, { ...caller, id })
     const { items } = await http.mutation(api.service.notifications.claim, { ...caller, epoch, ids: [id] }, { skipQueue: true })
     const [item] = items
     if (item === undefined || taskId === null) return // somebody has taken it back
+    held = { id, fence: item.fence }
+    claimedSince = true
     const { text } = await runTurn(
       { gateway, clock },
       { sessionKey: item.sessionKey, turnKey: item.turnKey, message: prompt(item), timeoutMs: TURN_TIMEOUT_MS, signal },
@@ -73,6 +81,7 @@ export async function runPlain(
       { skipQueue: true },
     )
     await http.mutation(api.service.notifications.markDelivered, { ...caller, id, fence: item.fence }, { skipQueue: true })
+    held = null
     onDelivered(id)
   }
 
@@ -84,14 +93,19 @@ export async function runPlain(
   async function poll(): Promise<void> {
     const { items } = await list(cursor)
     for (const { id, state } of items) if (state === 'ready') await deliver(id)
+    if (claimedSince && clock.monotonic() - toldAt >= LEASE_BUSY_MS / 3) await tellPresence()
   }
 
-  const tellPresence = () =>
-    http.mutation(
+  async function tellPresence(): Promise<void> {
+    claimedSince = false
+    toldAt = clock.monotonic()
+    const holding = held === null ? [] : [held]
+    await http.mutation(
       api.service.runtime.checkIn,
-      { ...caller, ...announced, epoch, held: [], dueAgents: [], status: 'online', reasons: [] },
+      { ...caller, ...announced, epoch, held: holding, dueAgents: [], status: 'online', reasons: [] },
       { skipQueue: true },
     )
+  }
 
   onReady()
   await Promise.all([every(options.pollMs, poll), every(options.presenceMs, tellPresence)])
