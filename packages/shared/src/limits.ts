@@ -35,9 +35,9 @@ export const LIMITS = {
   heartbeatMinutesDefault: 15,
   /** Fan-out above this many recipients commits with one scheduled mutation that goes on in steps of this size. */
   fanOutStep: 20,
-  /** Ids one `claim` may name: twice the ready query's page. */
+  /** Ids one `claim` may name: a page of the ready query. Each may read a thousand messages, and a transaction 32,000 documents. */
   claimIds: 16,
-  readyHeads: 8,
+  readyHeads: 16,
   /** Claims that one `settleMany` ends. Each may tell `fanOutStep` agents: sixteen of them stay below the 4,096 reads of a transaction. */
   settlesTogether: 16,
   /** Agents one check-in or one `upsertHeartbeat` may name. */
