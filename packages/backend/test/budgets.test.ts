@@ -212,6 +212,22 @@ onEachEngine('a cap on turns per hour', (open) => {
     expect(await stateOf(world, world.engineer)).toMatchObject([{ used: 1, over: true }])
   })
 
+  it('that is set while turns are under way counts them, once', async () => {
+    const world = await createWorld(await open())
+    await world.post('@engineer and @qa')
+    const items = await world.claimReady()
+    expect(items).toHaveLength(2)
+    await capAgent(world, { turnsPerHour: 1 })
+    await capAccount(world, { turnsPerHour: 2 })
+    expect(await stateOf(world, world.engineer)).toMatchObject([{ used: 1, over: true }])
+    expect(await stateOf(world)).toMatchObject([{ used: 2, over: true }])
+    for (const item of items) await world.settle(item, 'ok')
+    await world.backend.finishScheduled()
+    expect(await stateOf(world)).toMatchObject([{ used: 2, over: true }])
+    await world.post('@qa more')
+    expect((await world.claim(await headIds(world))).items).toEqual([])
+  })
+
   it('of 0 lets nothing begin', async () => {
     const world = await createWorld(await open())
     await capAgent(world, { turnsPerHour: 0 })

@@ -151,14 +151,24 @@ export function createServe({ backend, history, violate, met, moment }: ServeDep
     met('heartbeats')
   }
 
-  /** The turns of this hour, counted anew, the one that was just claimed among them. */
+  /**
+   * The turns of this hour, counted anew, the one that was just claimed among them. Those that ended before a cap was set are known when
+   * they have been added to the sums, a moment later: of them the sums are believed, which are counted anew at the end.
+   */
   function withinBudget(agent: Doc<'agents'>): void {
     const [account] = rowsOf<Doc<'accounts'>>('accounts')
     const caps = { agent: agent.budgets.turnsPerHour, account: account?.budgets.turnsPerHour ?? null }
     if (caps.agent === null && caps.account === null) return
     const hour = periodStart('hour', backend.clock.now())
-    const turns = rowsOf<Doc<'agentRuns'>>('agentRuns').filter((one) => one.claimedAt >= hour && isTurn(one))
-    const used = { agent: turns.filter(({ agentId }) => agentId === agent._id).length, account: turns.length }
+    const turns = rowsOf<Doc<'agentRuns'>>('agentRuns').filter((one) => one.claimedAt >= hour && one.turnCounted && isTurn(one))
+    const sum = (whose: string | null) =>
+      rowsOf<Doc<'usage'>>('usage').find(
+        ({ agentId, period, start }) => agentId === whose && period === 'hour' && start === hour,
+      )?.turns ?? 0
+    const used = {
+      agent: Math.max(sum(agent._id), turns.filter(({ agentId }) => agentId === agent._id).length),
+      account: Math.max(sum(null), turns.length),
+    }
     for (const scope of ['agent', 'account'] as const) {
       const cap = caps[scope]
       if (cap === null) continue
