@@ -220,6 +220,13 @@ export const GUARDS: readonly Guard[] = [
     seed: 2,
   },
   {
+    name: 'open-turns-count',
+    file: 'packages/backend/convex/model/setBudgets.ts',
+    find: 'if (!run || run.turnCounted) continue',
+    replace: 'if (run !== undefined) continue',
+    seed: 4,
+  },
+  {
     name: 'budget-cap',
     file: 'packages/backend/convex/model/claim.ts',
     find: 'if (over) {',

@@ -161,10 +161,13 @@ export function createServe({ backend, history, violate, met, moment }: ServeDep
     if (caps.agent === null && caps.account === null) return
     const hour = periodStart('hour', backend.clock.now())
     const turns = rowsOf<Doc<'agentRuns'>>('agentRuns').filter((one) => one.claimedAt >= hour && one.turnCounted && isTurn(one))
+    const uncounted = rowsOf<Doc<'agentRuns'>>('agentRuns').find(
+      (one) => one.outcome === 'open' && !one.turnCounted && (caps.account !== null || one.agentId === agent._id),
+    )
+    if (uncounted) violate('turns under way count where a cap holds', JSON.stringify(uncounted))
     const sum = (whose: string | null) =>
-      rowsOf<Doc<'usage'>>('usage').find(
-        ({ agentId, period, start }) => agentId === whose && period === 'hour' && start === hour,
-      )?.turns ?? 0
+      rowsOf<Doc<'usage'>>('usage').find(({ agentId, period, start }) => agentId === whose && period === 'hour' && start === hour)
+        ?.turns ?? 0
     const used = {
       agent: Math.max(sum(agent._id), turns.filter(({ agentId }) => agentId === agent._id).length),
       account: Math.max(sum(null), turns.length),
