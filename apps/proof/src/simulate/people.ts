@@ -43,47 +43,47 @@ function meddling(random: Seeded, rows: (table: string) => readonly unknown[]): 
 
 function drawAny(random: Seeded, gentle: boolean): Deed {
   const kind = random.weighted(gentle ? GENTLE : WEIGHTS)
-  const any = () => random.below(8)
+  const anyone = () => random.below(8)
   switch (kind) {
     case 'post':
       return {
         do: kind,
-        who: any(),
+        who: anyone(),
         task: few(random),
         mention: random.chance(0.3) ? 0 : random.below(7),
         key: random.chance(0.2),
       }
     case 'edit':
-      return { do: kind, message: any(), mention: random.below(7) }
+      return { do: kind, message: anyone(), mention: random.below(7) }
     case 'delete':
-      return { do: kind, message: any() }
+      return { do: kind, message: anyone() }
     case 'assign':
       return { do: kind, task: few(random), agent: few(random), person: random.chance(0.2) }
     case 'unassign':
-      return { do: kind, task: any(), agent: any() }
+      return { do: kind, task: anyone(), agent: anyone() }
     case 'move':
       return { do: kind, task: few(random), to: random.below(7) }
     case 'label':
-      return { do: kind, task: any(), labels: random.chance(0.5) ? ['bug'] : ['ui', 'api'] }
+      return { do: kind, task: anyone(), labels: random.chance(0.5) ? ['bug'] : ['ui', 'api'] }
     case 'newTask':
-      return { do: kind, agent: any() }
+      return { do: kind, agent: anyone() }
     case 'stop':
       return { do: kind, task: few(random), button: random.chance(0.5) }
     case 'pause':
     case 'resume':
     case 'deleteAgent':
     case 'newSlug':
-      return { do: kind, agent: any() }
+      return { do: kind, agent: anyone() }
     case 'newAgent':
     case 'pauseAll':
     case 'resumeAll':
       return { do: kind }
     case 'cap':
-      return { do: kind, turns: random.chance(0.5) ? null : random.below(5), agent: random.chance(0.5) ? null : any() }
+      return { do: kind, turns: random.chance(0.5) ? null : random.below(5), agent: random.chance(0.5) ? null : anyone() }
     case 'redrive':
-      return { do: kind, item: any() }
+      return { do: kind, item: anyone() }
     case 'read':
-      return { do: kind, who: any(), all: random.chance(0.5) }
+      return { do: kind, who: anyone(), all: random.chance(0.5) }
   }
 }
 

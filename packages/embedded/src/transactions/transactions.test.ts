@@ -265,7 +265,15 @@ describe('the writer', () => {
       if (held) await disk.promise
       return sync()
     }
-    const backend = await onDisk({ functions, wrapSync, autoSchedule: false })
+    let inserted = 0
+    const wrapConnection = (connection: Connection): Connection => ({
+      ...connection,
+      insertDocument(...row) {
+        inserted++
+        return connection.insertDocument(...row)
+      },
+    })
+    const backend = await onDisk({ functions, wrapSync, wrapConnection, autoSchedule: false })
     const updates: unknown[] = []
     backend.onUpdate('m:values', {}, (value) => updates.push(value))
     await vi.waitFor(() => expect(updates).toEqual([[]]))
@@ -277,7 +285,7 @@ describe('the writer', () => {
     await vi.waitFor(() => expect(backend.stats.commits - commits).toBe(1))
     const reading = noted('read', backend.query('m:values', {}))
     const others = [2, 3, 4].map((k) => noted('other', backend.mutation('m:insert', { k })))
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await vi.waitFor(() => expect(inserted).toBe(4)) // all have run, and the query before them
     expect([ended, updates, backend.stats.commits - commits]).toEqual([[], [[]], 1])
     held = false
     disk.resolve()
