@@ -26,6 +26,13 @@ const m = {
       return k
     },
   }),
+  patchesAndFails: internalMutationGeneric({
+    args: { id: v.id('anything') },
+    handler: async (ctx, { id }) => {
+      await ctx.db.patch(id, { n: 99 })
+      throw new Error('after its patch')
+    },
+  }),
   keepsWhatSucceeded: mutationGeneric({
     args: {},
     handler: async (ctx) => {
@@ -201,6 +208,8 @@ describe('a document that is changed several times', () => {
       expect(written).toEqual(['a', 'b'])
       await ctx.db.patch(c, { n: 7 })
       await expect(ctx.runMutation(child, { k: 50, fail: true })).rejects.toThrow('child 50 failed')
+      const failing = makeFunctionReference<'mutation', any>('m:patchesAndFails')
+      await expect(ctx.runMutation(failing, { id: c })).rejects.toThrow('after its patch')
       expect(await ctx.db.get(c)).toMatchObject({ n: 7 })
       await ctx.db.patch(b, { k: 4 })
       await ctx.db.delete(b)
