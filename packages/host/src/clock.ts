@@ -1,6 +1,7 @@
 /** The real clock and randomness: the only file outside `packages/backend` that may touch the globals. */
 import { randomBytes } from 'node:crypto'
 import type { Clock, Random } from '@mission-control/shared/clock'
+import { sleepOn } from './sleep.ts'
 
 /** setTimeout fires at once for anything longer than this many milliseconds (2^31 - 1). */
 const LONGEST_TIMER_MS = 2_147_483_647
@@ -10,29 +11,16 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   async sleep(ms, signal) {
     let left = Math.max(0, ms)
-    for (; left > LONGEST_TIMER_MS; left -= LONGEST_TIMER_MS) await delay(LONGEST_TIMER_MS, signal)
-    await delay(left, signal)
+    for (; left > LONGEST_TIMER_MS; left -= LONGEST_TIMER_MS) await sleepOn(startTimer, LONGEST_TIMER_MS, signal)
+    await sleepOn(startTimer, left, signal)
   },
   timeout: (ms) => AbortSignal.timeout(Math.min(Math.max(0, Math.ceil(ms)), LONGEST_TIMER_MS)),
 }
 
-/** As that of `node:timers/promises`, without its error: nearly every sleep of a service is cut short, and an error costs a stack trace. */
-function delay(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // What a signal carries as its reason is what its sleeper gets, an error or not.
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-    if (signal?.aborted) return reject(signal.reason)
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', wake)
-      resolve()
-    }, ms)
-    function wake(): void {
-      clearTimeout(timer)
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-      reject(signal?.reason)
-    }
-    signal?.addEventListener('abort', wake, { once: true })
-  })
+/** A `StartTimer` of real time. */
+function startTimer(ms: number, fire: () => void): () => void {
+  const timer = setTimeout(fire, ms)
+  return () => clearTimeout(timer)
 }
 
 /** Bytes asked of the system at once. */

@@ -5,6 +5,7 @@
  *
  * A part is a process. While it is paused nothing reaches it; once it is dead nothing ever does, and what it waited for is forgotten.
  */
+import { sleepOn } from '@mission-control/host/sleep'
 import type { Clock } from '@mission-control/shared/clock'
 import type { Trace } from './trace.ts'
 
@@ -127,19 +128,7 @@ export function createPartClock(time: Time, part: Part, { start, rate }: ClockEr
   return {
     now: () => Math.floor(wall + monotonic()),
     monotonic,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason as Error)
-        const onAbort = () => {
-          cancel()
-          reject(signal?.reason as Error)
-        }
-        const cancel = time.timer(part, ms / rate, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      }),
+    sleep: (ms, signal) => sleepOn((own, fire) => time.timer(part, own / rate, fire), ms, signal),
     timeout(ms) {
       const controller = new AbortController()
       time.timer(part, ms / rate, () => controller.abort(timedOut()))

@@ -1,4 +1,5 @@
 /** A clock that stands still until told to move. Two hands: `jump` moves only the wall clock. */
+import { sleepOn } from '@mission-control/host/sleep'
 import type { Clock, Random } from '@mission-control/shared/clock'
 
 interface Timer {
@@ -35,19 +36,7 @@ export function createManualClock(start = 1_700_000_000_000): ManualClock {
   return {
     now: () => wall + passed,
     monotonic: () => passed,
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason as Error)
-        const onAbort = () => {
-          cancel()
-          reject(signal?.reason as Error)
-        }
-        const cancel = at(ms, () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        })
-        signal?.addEventListener('abort', onAbort, { once: true })
-      }),
+    sleep: (ms, signal) => sleepOn(at, ms, signal),
     timeout(ms) {
       const controller = new AbortController()
       at(ms, () => controller.abort(new DOMException('timed out', 'TimeoutError')))
