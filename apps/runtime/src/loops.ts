@@ -70,6 +70,15 @@ export function createLoops(deps: LoopsDeps): Loops {
   let wasActive = false
 
   async function hello(): Promise<HelloResult | null> {
+    const unwatch = brain.onAnsweringAgain(() => sleeper.nudge())
+    try {
+      return await untilTold()
+    } finally {
+      unwatch()
+    }
+  }
+
+  async function untilTold(): Promise<HelloResult | null> {
     for (let tries = 1; !stopping.signal.aborted; tries += 1) {
       try {
         const answer = await brain.mutate(

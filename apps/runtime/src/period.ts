@@ -8,7 +8,7 @@ import type { AgentHost } from './agent-sync/host.ts'
 import type { TurnsInFlight } from './agent-tools/turns-in-flight.ts'
 import type { AgentSync } from './agent-sync/run.ts'
 import { createAgentSync } from './agent-sync/run.ts'
-import type { Brain } from './brain/brain.ts'
+import type { ObservedBrain } from './brain/brain.ts'
 import type { Delivery } from './delivery/run.ts'
 import { createDelivery } from './delivery/run.ts'
 import type { CheckIn, CheckInAnswer, CheckInSent, Identity } from './health/check-in.ts'
@@ -34,7 +34,7 @@ export type Part = 'agents' | 'delivery' | 'heartbeats'
 export const ALL_PARTS: ReadonlySet<Part> = new Set<Part>(['agents', 'delivery', 'heartbeats'])
 
 export interface LoopDeps {
-  readonly brain: Brain
+  readonly brain: ObservedBrain
   readonly turns: Turns
   readonly agentHost: AgentHost
   readonly turnsInFlight: TurnsInFlight

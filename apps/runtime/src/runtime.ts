@@ -116,7 +116,7 @@ export function createRuntime(config: RuntimeConfig, deps: RuntimeDeps): Runtime
   let gatewayRun: Promise<void> = Promise.resolve()
 
   const plain = deps.brain ?? createConvexBrain({ url: config.convexUrl, caller, clock })
-  const brain = settlingTogether(observeBrain(plain, conditions), clock)
+  const brain = settlingTogether(observeBrain(plain, conditions, clock), clock)
   const turnsInFlight = createTurnsInFlight()
   const tools: AgentTools = createAgentTools(
     { brain, clock, random, log, turns: turnsInFlight, bootId: (signal) => gateway.bootId(signal) },

@@ -1,7 +1,9 @@
 /** Repeats a call that is safe to repeat until the backend has answered it. */
 import type { Clock, Random } from '@mission-control/shared/clock'
+import type { ObservedBrain } from './brain/brain.ts'
 import type { BrainError } from './brain/errors.ts'
 import { toBrainError } from './brain/errors.ts'
+import { createSleeper } from './nudge.ts'
 
 const BASE_MS = 250
 /** A third of the busy lease: after an outage the answer is in before anybody could think the runtime dead. */
@@ -10,6 +12,8 @@ const CAP_MS = 15_000
 export interface RetryDeps {
   readonly clock: Clock
   readonly random: Random
+  /** A pause ends early when its backend answers somebody else. */
+  readonly brain: Pick<ObservedBrain, 'onAnsweringAgain'>
   /** Called before each pause. */
   readonly onRetry?: (error: BrainError, tries: number) => void
 }
@@ -21,7 +25,7 @@ export interface RetryDeps {
  */
 export async function untilAnswered<T>(
   call: () => Promise<T>,
-  { clock, random, onRetry }: RetryDeps,
+  { clock, random, brain, onRetry }: RetryDeps,
   signal: AbortSignal,
 ): Promise<T> {
   for (let tries = 1; ; tries += 1) {
@@ -33,9 +37,16 @@ export async function untilAnswered<T>(
       const error = toBrainError(thrown)
       if (!error.retryable) throw error
       onRetry?.(error, tries)
-      await clock.sleep(backoffMs(tries, random.next()), signal)
+      await pause(backoffMs(tries, random.next()), { clock, brain }, signal)
     }
   }
+}
+
+async function pause(ms: number, { clock, brain }: Pick<RetryDeps, 'clock' | 'brain'>, signal: AbortSignal): Promise<void> {
+  const sleeper = createSleeper(clock)
+  const unwatch = brain.onAnsweringAgain(() => sleeper.nudge())
+  await sleeper.sleep(ms, signal)
+  unwatch()
 }
 
 /** min(cap, base * 2^(tries - 1)), of which the second half is random, so that many callers do not come back at once. */

@@ -88,6 +88,26 @@ describe('delivery', () => {
     await h.stop()
   })
 
+  it('ends all pauses when anything is answered after a long outage: results, claims, the lease and the version of the roster', async () => {
+    const h = createHarness({ deliveryConcurrency: 2 })
+    await h.start()
+    const first = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    h.brain.down = true
+    h.brain.setConnected(false)
+    turnOf(h, 'd1.1').reply('kept')
+    const second = h.brain.add('bob/t1', 'hello')
+    await h.clock.advance(600_000) // all pauses are as long as they get
+    h.newCalls()
+    h.brain.down = false
+    // The ready query is asked each 5 s while the socket is down: its answer is the first, unless another one's pause ends before.
+    await h.clock.advance(5_000)
+    expect(first.replies).toEqual(['kept'])
+    expect(second.item.state).toBe('claimed')
+    expect(h.newCalls()).toEqual(expect.arrayContaining(['settle', 'claim', 'checkIn', 'signals']))
+    await h.stop()
+  })
+
   it('survives a lost answer of claim: the item comes back and runs once', async () => {
     const h = createHarness()
     await h.start()

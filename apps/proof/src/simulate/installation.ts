@@ -80,7 +80,7 @@ export function createInstallation(world: World, name: string, gateway: GatewayP
     const redactor = createRedactor()
     const conditions = createConditions(log, redactor)
     const link = linkOf(client, gatewayIsOurs)
-    const observed = settlingTogether(observeBrain(brain, conditions), clock)
+    const observed = settlingTogether(observeBrain(brain, conditions, clock), clock)
     const tools: CallDeps = {
       ...{ brain: observed, clock, random, log, turns: turnsInFlight, sessions: createMcpSessions(random) },
       bootId: async (signal) => (await client.connected(signal)).bootId,

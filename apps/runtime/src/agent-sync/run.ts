@@ -8,7 +8,7 @@
  */
 import type { Clock, Random } from '@mission-control/shared/clock'
 import type { RosterEntry } from '@mission-control/shared/service-contract'
-import type { Brain } from '../brain/brain.ts'
+import type { ObservedBrain } from '../brain/brain.ts'
 import { toBrainError } from '../brain/errors.ts'
 import type { Conditions } from '../health/conditions.ts'
 import type { Log } from '../log.ts'
@@ -25,7 +25,7 @@ const STALE_MS = 250
 const CONFIRM_GRACE_MS = 5_000
 
 export interface AgentSyncDeps {
-  readonly brain: Brain
+  readonly brain: ObservedBrain
   readonly host: AgentHost
   readonly clock: Clock
   readonly random: Random
@@ -161,10 +161,15 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
 
   return {
     async run(signal) {
-      while (!signal.aborted) {
-        if (!isBehind() && confirmInMs() <= 0) await confirm(signal)
-        if (isBehind()) await pass(signal)
-        await sleeper.sleep(pauseMs(), signal)
+      const unwatch = deps.brain.onAnsweringAgain(() => sleeper.nudge())
+      try {
+        while (!signal.aborted) {
+          if (!isBehind() && confirmInMs() <= 0) await confirm(signal)
+          if (isBehind()) await pass(signal)
+          await sleeper.sleep(pauseMs(), signal)
+        }
+      } finally {
+        unwatch()
       }
     },
     rosterVersion(version, answered = false) {

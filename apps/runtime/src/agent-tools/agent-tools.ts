@@ -5,7 +5,7 @@
 import path from 'node:path'
 import type { Clock, Random } from '@mission-control/shared/clock'
 import type { AgentToolsServer } from '@mission-control/openclaw/config/agents'
-import type { Brain } from '../brain/brain.ts'
+import type { ObservedBrain } from '../brain/brain.ts'
 import type { Log } from '../log.ts'
 import { addressFor, baseUrl } from './address.ts'
 import type { ToolCallRequest } from './call.ts'
@@ -28,7 +28,7 @@ export interface ToolsConfig {
 }
 
 export interface AgentToolsDeps {
-  readonly brain: Brain
+  readonly brain: ObservedBrain
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

@@ -48,6 +48,7 @@ function setUp() {
         expect(fn).toBe(service.callTool)
         return answer(args, signal)
       },
+      onAnsweringAgain: () => () => undefined,
     } as never,
     clock,
     random: systemRandom,

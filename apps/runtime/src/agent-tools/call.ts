@@ -6,7 +6,7 @@
 import type { Clock, Random } from '@mission-control/shared/clock'
 import { checkToolArgs, isToolName, TOOL_NAMES, TOOLS } from '@mission-control/shared/tools'
 import type { ToolName } from '@mission-control/shared/tools'
-import type { Brain } from '../brain/brain.ts'
+import type { ObservedBrain } from '../brain/brain.ts'
 import type { BrainError } from '../brain/errors.ts'
 import { toBrainError } from '../brain/errors.ts'
 import type { Log } from '../log.ts'
@@ -18,7 +18,7 @@ import type { McpSessions } from './sessions.ts'
 import type { TurnInFlight, TurnsInFlight } from './turns-in-flight.ts'
 
 export interface CallDeps {
-  readonly brain: Brain
+  readonly brain: ObservedBrain
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

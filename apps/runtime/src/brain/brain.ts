@@ -29,3 +29,12 @@ export interface Brain {
   onConnection(listener: (connected: boolean) => void): () => void
   close(): Promise<void>
 }
+
+/** A Brain that knows whether the backend answers at all (observed.ts). */
+export interface ObservedBrain extends Brain {
+  /**
+   * Told when a call is answered, or the socket comes up, after a call that nothing had answered: whoever pauses before another try need
+   * not any longer. Told at most once in `AGAIN_MS`. Returns the way to stop it.
+   */
+  onAnsweringAgain(listener: () => void): () => void
+}

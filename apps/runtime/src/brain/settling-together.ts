@@ -25,7 +25,7 @@ interface Waiting {
   readonly answer: PromiseWithResolvers<SettleResult>
 }
 
-export function settlingTogether(brain: Brain, clock: Clock): Brain {
+export function settlingTogether<B extends Brain>(brain: B, clock: Clock): B {
   const queue: Waiting[] = []
   let onItsWay = false
 

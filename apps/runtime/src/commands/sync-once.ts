@@ -78,7 +78,7 @@ async function pass(options: SyncOnceOptions, config: RuntimeConfig, env: Env, i
     caller: { accountId: config.accountId, serviceToken: config.serviceToken },
     clock,
   })
-  const brain = observeBrain(plain, conditions)
+  const brain = observeBrain(plain, conditions, clock)
   const turnsInFlight = createTurnsInFlight()
   const toolsOptions = { tools: config.tools, dataDir: config.dataDir, version: config.versions.runtime }
   const tools = createAgentTools(

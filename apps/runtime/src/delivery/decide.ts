@@ -44,6 +44,8 @@ export type DeliveryEvent =
    * those that were named.
    */
   | { readonly type: 'claimFailed'; readonly random: number; readonly answered: boolean }
+  /** The backend answers again, whoever it was that it answered. */
+  | { readonly type: 'answering' }
   /** Began outside the list (a heartbeat). */
   | { readonly type: 'taken'; readonly id: string }
   | { readonly type: 'ended'; readonly id: string }
@@ -93,6 +95,8 @@ export function reduce(state: DeliveryState, event: DeliveryEvent, now: number):
       const failed = { ...state, claiming: null, failures, pausedUntil: now + pause }
       return event.answered ? narrowed(failed, state.claiming ?? [], now) : failed
     }
+    case 'answering':
+      return { ...state, pausedUntil: 0 }
     case 'taken':
       return { ...state, held: new Set([...state.held, event.id]) }
     case 'ended': {

@@ -7,7 +7,7 @@ import type { Clock, Random } from '@mission-control/shared/clock'
 import type { DeliveryState } from '@mission-control/shared/enums'
 import type { ClaimedItem, RunReport, RunUsage } from '@mission-control/shared/service-contract'
 import { GatewayError, isGatewayError } from '@mission-control/openclaw/errors'
-import type { Brain } from '../brain/brain.ts'
+import type { Brain, ObservedBrain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import type { Log } from '../log.ts'
 import type { Redactor } from '../redact.ts'
@@ -20,7 +20,7 @@ import type { Verdict } from './verdict.ts'
 import { Interrupt, REFUSED_CODE, verdictOfError, verdictOfRefusal, verdictOfReply } from './verdict.ts'
 
 export interface ItemDeps {
-  readonly brain: Brain
+  readonly brain: ObservedBrain
   readonly turns: Turns
   readonly clock: Clock
   readonly random: Random

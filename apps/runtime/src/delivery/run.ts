@@ -233,6 +233,7 @@ export function createDelivery(deps: DeliveryDeps): Delivery {
       const stops = [
         turns.onChange(gatewayIs),
         brain.onConnection(() => pollSleeper.nudge()),
+        brain.onAnsweringAgain(() => apply({ type: 'answering' })),
         brain.watchReady({
           value: (heads: ReadyHeads) => {
             watchFailed = false

@@ -4,7 +4,7 @@
  */
 import type { CheckInResult, RuntimeInfrastructure, RuntimeVersions } from '@mission-control/shared/service-contract'
 import type { Clock, Random } from '@mission-control/shared/clock'
-import type { Brain } from '../brain/brain.ts'
+import type { ObservedBrain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import type { Log } from '../log.ts'
 import { createSleeper } from '../nudge.ts'
@@ -38,7 +38,7 @@ export interface CheckInSent {
 }
 
 export interface CheckInDeps {
-  readonly brain: Brain
+  readonly brain: ObservedBrain
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -135,10 +135,18 @@ export function createCheckIn(deps: CheckInDeps): CheckIn {
 
   return {
     async run(signal) {
-      while (!signal.aborted) {
-        const left = nextAt() - clock.monotonic()
-        if (left <= 0) await checkIn(signal)
-        else await sleeper.sleep(left, signal)
+      const unwatch = brain.onAnsweringAgain(() => {
+        retryMs = 0
+        sleeper.nudge()
+      })
+      try {
+        while (!signal.aborted) {
+          const left = nextAt() - clock.monotonic()
+          if (left <= 0) await checkIn(signal)
+          else await sleeper.sleep(left, signal)
+        }
+      } finally {
+        unwatch()
       }
     },
     within: ask,

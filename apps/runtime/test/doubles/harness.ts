@@ -73,7 +73,7 @@ export function createHarness(
     reasons: () => conditions.reasons(),
     restarts: 0,
     loops: createLoops({
-      brain: observeBrain(brain, conditions),
+      brain: observeBrain(brain, conditions, clock),
       turns,
       agentHost: host,
       turnsInFlight: createTurnsInFlight(),
