@@ -97,9 +97,10 @@ describe('delivery', () => {
       const first = h.brain.add('ada/t1', 'hello')
       await h.clock.settle()
       h.brain.down = true
-      h.brain.setConnected(false)
       turnOf(h, 'd1.1').reply('kept')
-      const second = h.brain.add('bob/t1', 'hello')
+      const second = h.brain.add('bob/t1', 'hello') // known of, and its claims fail
+      await h.clock.settle()
+      h.brain.setConnected(false)
       await h.clock.advance(outageMs)
       h.newCalls()
       h.brain.down = false
