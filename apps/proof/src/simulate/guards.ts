@@ -62,14 +62,14 @@ export const GUARDS: readonly Guard[] = [
     file: 'packages/backend/convex/model/signals.ts',
     find: "runtime?.role === 'active' && runtime.epoch === epoch ? runtime : null",
     replace: "runtime?.role === 'active' ? runtime : null",
-    seed: 8,
+    seed: 10,
   },
   {
     name: 'goodbye',
     file: RUNTIMES,
     find: "await applyEvent(ctx, item, { type: 'release', fence: item.fence, ended: false })",
     replace: '',
-    seed: 13,
+    seed: 34,
   },
   {
     name: 'lapse-cron',
@@ -174,7 +174,7 @@ export const GUARDS: readonly Guard[] = [
     file: RULES,
     find: "(tail.state === 'queued' || tail.state === 'ready') && tail.fence === 0",
     replace: "(tail.state === 'queued' || tail.state === 'ready')",
-    seed: 11,
+    seed: 44,
   },
   { name: 'stop', file: RULES, find: 'item.stopAt !== null || lane.closed !== null', replace: 'lane.closed !== null', seed: 2 },
   {
@@ -182,7 +182,7 @@ export const GUARDS: readonly Guard[] = [
     file: 'packages/backend/convex/model/turnScope.ts',
     find: "if (item.stopAt !== null) refuse('STALE_FENCE', 'The turn was stopped. Do nothing more in it.')",
     replace: '',
-    seed: 5,
+    seed: 6,
   },
   {
     name: 'depth-cap',
@@ -231,7 +231,7 @@ export const GUARDS: readonly Guard[] = [
     file: 'packages/backend/convex/model/claim.ts',
     find: 'if (over) {',
     replace: 'if (over && over.until < 0) {',
-    seed: 31,
+    seed: 17,
   },
   {
     name: 'heartbeat-once',
