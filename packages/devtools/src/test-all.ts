@@ -79,7 +79,8 @@ function skip(name: string, why: string): Tally {
 
 const flaky: string[] = []
 
-async function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Tally> {
+/** @param workers files at once; vitest.config.ts says how many if this does not */
+async function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}, workers?: number): Promise<Tally> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'mission-control-test-'))
   const report = path.join(folder, 'report.json')
   const flakyFile = path.join(folder, 'flaky')
@@ -92,6 +93,7 @@ async function vitest(projects: readonly string[], env: NodeJS.ProcessEnv = {}):
         'run',
         ...projects.flatMap((name) => ['--project', name]),
         ...reporters.map((name) => `--reporter=${name}`),
+        ...(workers === undefined ? [] : [`--maxWorkers=${workers}`]),
         `--outputFile.json=${report}`,
       ],
       { env: { ...env, [FLAKY_FILE_VARIABLE]: flakyFile } },
@@ -116,7 +118,8 @@ const tallies: Tally[] = await Promise.all([
 ])
 // Fetched meanwhile, because the network and npm keep it waiting most of the time.
 const fetched = flags.fast ? null : Promise.allSettled([installOpenclaw({ root, onProgress: (line) => console.log(line) })])
-tallies.push(await vitest(['unit', 'backend']))
+// A quarter of their time is waiting (for leases, backoff, time limits): one file more than there are cores fills it, a fifth less in all.
+tallies.push(await vitest(['unit', 'backend'], {}, os.availableParallelism() + 1))
 if (fetched === null) {
   tallies.push(skip('end-to-end tests', '--fast'))
 } else {
