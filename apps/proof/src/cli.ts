@@ -42,7 +42,9 @@ try {
   // Help and a wrong command line end this way too; commander has said why.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
   else {
-    process.stderr.write(`mc: ${error instanceof Error ? error.message : String(error)}\n`)
+    // Whatever a part that was put away early has failed with, the reason is the signal.
+    const why: unknown = stop.aborted ? stop.reason : error
+    process.stderr.write(`mc: ${why instanceof Error ? why.message : String(why)}\n`)
     process.exitCode ??= EXIT.failed
   }
 }

@@ -65,7 +65,8 @@ async function faults({ rounds, atOnce, json, only, realTimes, realGateway }: Op
   const whole = result.cells.length + result.skipped.length === cells.length
   const sound = result.lost + result.duplicates + result.unreached + result.broken.length === 0
   const holds = whole && sound && result.slow.length === 0
-  process.exitCode = holds ? EXIT.ok : EXIT.failed
+  // A signal has said its own code already.
+  process.exitCode ??= holds ? EXIT.ok : EXIT.failed
 }
 
 function installedOpenClaw(): string | null {

@@ -72,7 +72,7 @@ function report({ met, ...result }: Simulated & { readonly met: Readonly<Record<
   if (json) process.stdout.write(`${JSON.stringify(result)}\n`)
   else {
     const { seeds, steps, violations, stepsPerSecond } = result
-    const line = `${seeds} seeds of ${steps} steps: ${violations.length} violations, ${stepsPerSecond} steps a second (${loadOfMachine()})`
+    const line = `${seeds} ${seeds === 1 ? 'seed' : 'seeds'} of ${steps} steps: ${violations.length} violations, ${stepsPerSecond} steps a second (${loadOfMachine()})`
     process.stdout.write(`${line}\n`)
   }
 }

@@ -36,7 +36,8 @@ async function soak({ minutes, seed, rate, json }: Options, signal: AbortSignal)
   const random = { next: createPrng(bytesOf(seed)) }
   const result = await runSoak({ minutes, seed, perSecond: rate, scale: SCALE, clock: systemClock, random, signal, note })
   process.stdout.write(`${json === true ? JSON.stringify(result) : textOf(result)}\n`)
-  process.exitCode = result.violations.length === 0 && !signal.aborted ? EXIT.ok : EXIT.failed
+  // A signal has said its own code already.
+  process.exitCode ??= result.violations.length === 0 ? EXIT.ok : EXIT.failed
 }
 
 function textOf(result: SoakResult): string {
