@@ -22,7 +22,7 @@ where PostgreSQL is not installed and from a quick run, and not part of the JSON
 Exit: 0 every promise that was measured holds, 1 one is missed or a part failed. The promises are for two cores that nothing else uses.
 
 Examples:
-  ./mc bench --json --write              all of it, about a quarter of an hour; renews docs/benchmarks.md
+  ./mc bench --json --write              all of it, ten minutes to half an hour; renews docs/benchmarks.md
   ./mc bench --only deliver              one part
   ./mc bench --quick --no-real-gateway   half a minute`
 
