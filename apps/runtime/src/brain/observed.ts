@@ -14,7 +14,7 @@ export const AGAIN_MS = 1_000
 
 export function observeBrain(brain: Brain, conditions: Conditions, clock: Pick<Clock, 'monotonic'>): ObservedBrain {
   let failures = 0
-  /** A call got no answer, and none since. A backend that answers with a failure is there: nobody need be woken for it. */
+  /** A call got no answer, and nothing was heard since. A failure is an answer: whoever sends it is there. */
   let silent = false
   let toldAt = -Infinity
   const listeners = new Set<() => void>()
