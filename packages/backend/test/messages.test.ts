@@ -249,6 +249,17 @@ onEachEngine('deleting a message', (open) => {
     expect((await world.thread()).at(-1)?.content).toBe('Read.')
   })
 
+  it('leaves an older message too that was edited to name somebody else meanwhile', async () => {
+    const world = await followed(await createWorld(await open()))
+    const one = await world.post('one')
+    const two = await world.post('two')
+    await edit(world, one, '@qa what about one?')
+    await remove(world, two)
+    const [item] = (await world.claimReady()).filter(({ agent }) => agent.slug === 'engineer')
+    expect(item).toMatchObject({ type: 'thread_update' })
+    expect(item?.context.body).toBe('@qa what about one?')
+  })
+
   it('of an older message an update stands for leaves the newer one, without the deleted text', async () => {
     const world = await followed(await createWorld(await open()))
     const first = await world.post('one')

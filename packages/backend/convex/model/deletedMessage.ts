@@ -42,10 +42,12 @@ export async function newestLeft(
   return 'none'
 }
 
-/** What agents that follow a thread are told of: what is not meant for certain ones. */
-const isForFollowers = ({ authorType, deletedAt, mentionsAll, mentions, content }: Doc<'messages'>): boolean =>
+/**
+ * What agents that follow a thread are told of: what is not meant for certain ones. Whom an edited message named when it was written
+ * is not known any more, and telling too much does less harm than losing what somebody was to be told.
+ */
+const isForFollowers = ({ authorType, deletedAt, editedAt, mentionsAll, mentions, content }: Doc<'messages'>): boolean =>
   authorType === 'user' &&
   deletedAt === null &&
-  !mentionsAll &&
-  !mentions.some(({ type }) => type === 'agent') &&
-  !isStop(content)
+  !isStop(content) &&
+  (editedAt !== null || (!mentionsAll && !mentions.some(({ type }) => type === 'agent')))
