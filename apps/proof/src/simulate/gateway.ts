@@ -46,7 +46,10 @@ export interface GatewayDeps {
   respond(turn: FakeTurn, life: GatewayLife): Promise<string>
   /** A turn was accepted. */
   onTaken(part: Part): void
-  /** A turn was accepted although its key had an answer that this life did not know: the answer's session is spoiled. */
+  /**
+   * A turn was accepted although its key had an answer that this life did not know, and whoever sent it had not looked in this life, or
+   * had been shown the answer. (A look and a send are two requests: an answer of a recovery that comes between them nobody can see.)
+   */
   onSpoiled(runId: string): void
 }
 
@@ -73,6 +76,8 @@ export function createGatewayPart(deps: GatewayDeps): GatewayPart {
       newId: () => `${name}-${(ids += 1)}`,
       respond: (turn) => deps.respond(turn, fresh),
     })
+    /** Rows of a session at the last look that no send has followed yet. */
+    const shown = new Map<string, number>()
     const perform = createMethods({ runs, transcript, onConfigChanged: () => undefined })
     const fresh: GatewayLife = {
       ...{ part, clock, runs },
@@ -83,12 +88,17 @@ export function createGatewayPart(deps: GatewayDeps): GatewayPart {
       },
       call(method, params, gone) {
         check(method, params)
-        if (method !== 'agent') return perform(method, params, gone)
         const { sessionKey, idempotencyKey } = params as { sessionKey: string; idempotencyKey: string }
-        const wasAnswered = isAnswered(transcript.sessions.get(sessionKey)?.rows ?? [], idempotencyKey)
+        const rows = transcript.sessions.get(sessionKey)?.rows ?? []
+        if (method === 'chat.history') shown.set(sessionKey, rows.length)
+        if (method !== 'agent') return perform(method, params, gone)
+        const wasAnswered = isAnswered(rows, idempotencyKey)
+        const seen = shown.get(sessionKey)
+        shown.delete(sessionKey)
+        const couldKnow = seen === undefined || isAnswered(rows.slice(0, seen), idempotencyKey)
         const answer = perform(method, params, gone) as { status?: string }
         if (answer.status === 'accepted') deps.onTaken(part)
-        if (wasAnswered && answer.status === 'accepted') deps.onSpoiled(idempotencyKey)
+        if (wasAnswered && couldKnow && answer.status === 'accepted') deps.onSpoiled(idempotencyKey)
         return answer
       },
     }
