@@ -24,6 +24,7 @@ function stopSignal(): AbortSignal {
     process.on(name, () => {
       if (stop.signal.aborted) process.exit(code)
       process.exitCode = code
+      process.stderr.write(`mc: stopped by ${name}\n`)
       stop.abort(new Error(`stopped by ${name}`))
     })
   }
@@ -31,7 +32,7 @@ function stopSignal(): AbortSignal {
 }
 
 const stop = stopSignal()
-addSimulate(program)
+addSimulate(program, stop)
 addFaults(program, stop)
 addSoak(program, stop)
 program.addCommand(benchCommand(() => stop))
@@ -41,10 +42,9 @@ try {
 } catch (error) {
   // Help and a wrong command line end this way too; commander has said why.
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
-  else {
-    // Whatever a part that was put away early has failed with, the reason is the signal.
-    const why: unknown = stop.aborted ? stop.reason : error
-    process.stderr.write(`mc: ${why instanceof Error ? why.message : String(why)}\n`)
+  else if (!stop.aborted) {
+    process.stderr.write(`mc: ${error instanceof Error ? error.message : String(error)}\n`)
     process.exitCode ??= EXIT.failed
   }
+  // Whatever a part that was put away early has failed with, the reason is the signal, and that is told.
 }

@@ -24,7 +24,8 @@ const SEEDS = 100
 const STEPS = 300
 const PROGRESS_EVERY = 25
 
-export function addSimulate(program: Command): void {
+/** @param signal the person wants it to end */
+export function addSimulate(program: Command, signal: AbortSignal): void {
   program
     .command('simulate')
     .description(
@@ -40,16 +41,17 @@ export function addSimulate(program: Command): void {
     .option('--guard <name>', `break this one: ${GUARDS.map(({ name }) => name).join(', ')}`, guardOf)
     .addHelpText('after', '\nExits 1 when something does not hold. Example: ./mc simulate --seeds 1000 --steps 500')
     .action(async (options: Options) => {
-      const holds = options.guards ? await searchAll(options) : await run(options)
-      if (!holds) process.exitCode = EXIT.failed
+      const holds = await (options.guards ? searchAll(options, signal) : run(options, signal))
+      // A signal has said its own code already.
+      process.exitCode ??= holds ? EXIT.ok : EXIT.failed
     })
 }
 
-async function run({ seeds, seed, steps, threads, json = false, trace, guard }: Options): Promise<boolean> {
+async function run({ seeds, seed, steps, threads, json = false, trace, guard }: Options, signal: AbortSignal): Promise<boolean> {
   const alone = seed !== undefined && seeds === undefined
   let ran = 0
   const result = await simulate({
-    ...{ first: seed ?? 1, seeds: seeds ?? (alone ? 1 : SEEDS), steps, guard: guard ?? null },
+    ...{ first: seed ?? 1, seeds: seeds ?? (alone ? 1 : SEEDS), steps, guard: guard ?? null, signal },
     ...(threads === undefined ? {} : { threads }),
     onSeed({ seed: one, violation, trace: lines, hash }) {
       ran += 1
@@ -77,14 +79,15 @@ function report({ met, ...result }: Simulated & { readonly met: Readonly<Record<
   }
 }
 
-async function searchAll({ threads, json = false, steps }: Options): Promise<boolean> {
+async function searchAll({ threads, json = false, steps }: Options, signal: AbortSignal): Promise<boolean> {
   await using pool = openPool({ threads: threads ?? defaultThreads() })
   const found: { guard: string; seed: number | null; step: number | null; invariant: string | null }[] = []
   for (const guard of GUARDS) {
     const { violations, seeds } = await simulate({
-      ...{ first: 1, seeds: GUARD_SEEDS, steps: steps === STEPS ? GUARD_STEPS : steps, guard, pool, firstOnly: true },
+      ...{ first: 1, seeds: GUARD_SEEDS, steps: steps === STEPS ? GUARD_STEPS : steps, guard, pool, firstOnly: true, signal },
       ...(threads === undefined ? {} : { threads }),
     })
+    if (signal.aborted) break
     const [first] = violations
     found.push({ guard: guard.name, seed: first?.seed ?? null, step: first?.step ?? null, invariant: first?.invariant ?? null })
     say(`${guard.name}: ${first ? `seed ${first.seed}, step ${first.step}: ${first.invariant}` : `not found in ${seeds} seeds`}`)

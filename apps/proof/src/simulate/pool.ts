@@ -14,12 +14,14 @@ export interface Orders {
   readonly bundle: string
   readonly seeds: readonly number[]
   readonly steps: number
+  /** Ends it early; what the threads are at is not waited for, and the pool can only be disposed of then. */
+  readonly signal?: AbortSignal
   /** @returns false to end early */
   readonly onResult: (result: WorkerOutput) => boolean
 }
 
 export interface Pool extends AsyncDisposable {
-  /** Resolves when all seeds have run, or a result said that it is enough. Rejects when a thread fails. One at a time. */
+  /** Resolves when all seeds have run, a result said that it is enough, or the signal aborts. Rejects when a thread fails. One at a time. */
   run(orders: Orders): Promise<void>
 }
 
@@ -37,7 +39,10 @@ export function openPool({ threads, guard = null }: PoolOptions): Pool {
   }
 
   return {
-    async run({ bundle, seeds, steps, onResult }) {
+    async run({ bundle, seeds, steps, signal, onResult }) {
+      if (signal?.aborted) return
+      const stopped = Promise.withResolvers<void>()
+      signal?.addEventListener('abort', () => stopped.resolve(), { once: true })
       const left = [...seeds]
       const idle = workers.map(async (worker) => {
         for (let seed = left.shift(); seed !== undefined; seed = left.shift()) {
@@ -47,7 +52,7 @@ export function openPool({ threads, guard = null }: PoolOptions): Pool {
           if (!onResult(await answer.promise)) left.length = 0
         }
       })
-      await Promise.race([Promise.all(idle), failed.promise])
+      await Promise.race([Promise.all(idle), failed.promise, stopped.promise])
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(workers.map((worker) => worker.terminate()))

@@ -29,6 +29,8 @@ export interface SimulateOptions {
   readonly firstOnly?: boolean
   /** Threads that are there already; not for guards of the runtime. */
   readonly pool?: Pool
+  /** Ends it early; the seeds that have run by then are reported. */
+  readonly signal?: AbortSignal
   onSeed?(result: WorkerOutput): void
 }
 
@@ -39,7 +41,7 @@ export const defaultThreads = (): number => Math.min(MOST_THREADS, availablePara
 export async function simulate(
   options: SimulateOptions,
 ): Promise<Simulated & { readonly met: Readonly<Record<string, number>> }> {
-  const { first, seeds, steps, guard = null, firstOnly = false, threads = defaultThreads() } = options
+  const { first, seeds, steps, guard = null, firstOnly = false, threads = defaultThreads(), signal } = options
   const violations: { seed: number; step: number; invariant: string }[] = []
   const met: Record<string, number> = {}
   let ran = 0
@@ -51,6 +53,7 @@ export async function simulate(
   await withFunctions(loads ? null : guard, async (bundle) => {
     await pool?.run({
       ...{ bundle, steps },
+      ...(signal ? { signal } : {}),
       seeds: Array.from({ length: seeds }, (_, at) => first + at),
       onResult(result) {
         ran += 1
