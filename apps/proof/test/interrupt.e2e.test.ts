@@ -11,11 +11,15 @@ const CLI = path.resolve(import.meta.dirname, '../src/cli.ts')
 const folder = mkdtempSync(path.join(tmpdir(), 'mc-interrupt-test-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
+/** Nobody is left behind who does not listen. */
+const DEAF_MS = 200_000
+
 /** Sends `signal` as soon as the command has said `when`. */
 async function interrupted(args: readonly string[], when: RegExp, signal: 'SIGINT' | 'SIGTERM') {
   const child = spawn(process.execPath, [CLI, ...args], {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...{ timeout: DEAF_MS, killSignal: 'SIGKILL' },
   })
   const said = { stderr: '', sent: false }
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
