@@ -1,9 +1,9 @@
 /**
- * A connection to one gateway, over the official client (which owns framing, authentication and reconnecting). This layer adds
+ * A connection to one gateway, over the official client (which owns framing and authentication). This layer adds reconnecting and
  * what the product needs on top: calls that wait for a connection instead of failing while one is being re-established, the
  * boot id of the process behind the socket, coded errors, abort signals, and refusals that surface at once.
  */
-import { GatewayClient } from '@openclaw/gateway-client'
+import { GatewayClient, GatewayClientRequestError } from '@openclaw/gateway-client'
 import { z } from 'zod'
 import type { Clock } from '@mission-control/shared/clock'
 import type { EventFrame } from '@openclaw/gateway-protocol/frame-guards'
@@ -14,12 +14,27 @@ import { untilAborted } from '@mission-control/host/until-aborted'
 /** The gateway answers a healthy request in well under a second; its event loop can block for several while an agent starts. */
 const REQUEST_TIMEOUT_MS = 30_000
 
-/** A link is dead when the gateway has not even said its tick for so many of them. */
-const SILENT_TICKS = 2
-/** How often the watch looks, a tick: a dead link is noticed at most so much later. */
+/**
+ * While an answer is awaited the link is looked at so often a tick: a dead one is noticed between 30 and 40 s after the last sign of life at
+ * OpenClaw's tick of 30 s. Its event loop may block for 15 s without losing a link.
+ */
 const LOOKS_PER_TICK = 6
-/** Between ticks, when the gateway does not say. Milliseconds. */
+/** After so many looks of silence the gateway is asked for a sign of life. A turn that thinks is silent for 30 s at a time. */
+const ASKED_AFTER_LOOKS = 2
+/** The link is dead when so many more looks have heard nothing. */
+const DEAD_AFTER_LOOKS = 4
+/** What is asked: answered at once, for no run has this name. */
+export const SIGN_OF_LIFE = { method: 'agent.wait', params: { runId: 'sign-of-life', timeoutMs: 0 } } as const
+/** Between ticks, when the gateway does not say; a longer one does not make the watch slower. Milliseconds. */
 const TICK_MS = 30_000
+
+/** An attempt to connect that got no answer by then has met a host that is gone. The official default is 15 s. */
+const CONNECT_TIMEOUT_MS = 10_000
+/**
+ * From a loss or an attempt that failed to the next attempt, ms. The official client would pause for up to 30 s after a longer outage, and would
+ * wait 30 s for a dead link to be closed from its other end. Few connect to a gateway, and people wait for its agents.
+ */
+const RECONNECT_MS = 1_000
 
 /** What is read of the gateway's greeting, which the official client passes on unchecked. */
 const Hello = z.object({
@@ -89,7 +104,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   let lastBootId: string | null = null
   /** Set when trying again is pointless until somebody changes something; `reconnect` clears it. */
   let refused: GatewayError | null = null
-  let closed = false
+  const closing = new AbortController()
   /** Of the last sign of life, monotonic. It outlives each request: one that fails on a dead link is no sign of anything. */
   let heardAt = clock.monotonic()
   let tickMs = TICK_MS
@@ -103,20 +118,25 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
       clientVersion: options.version ?? '0.1.0',
       role: 'operator',
       scopes: ['operator.read', 'operator.write', 'operator.admin'],
+      preauthHandshakeTimeoutMs: CONNECT_TIMEOUT_MS,
       // The official client would otherwise look for its own variables in our environment.
       env: {},
       onHelloOk: (hello) => {
         if (opened === link) onHello(hello)
       },
       onConnectError: (error) => {
-        if (opened === link) onConnectError(error)
+        if (opened !== link) return
+        onConnectError(error)
+        void replace(opened)
       },
       onReconnectPaused: (info) => {
         if (opened === link)
           onRefused(new GatewayError('GATEWAY_AUTH', `the gateway closed the connection for good: ${info.reason}`))
       },
       onClose: () => {
-        if (opened === link) say({ current: null })
+        if (opened !== link) return
+        say({ current: null })
+        void replace(opened)
       },
       onEvent: (event) => {
         heardAt = clock.monotonic()
@@ -124,6 +144,13 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
       },
     })
     return opened
+  }
+
+  /** Another official client makes the next attempt, unless somebody was faster or there is nothing to be tried. */
+  async function replace(worn: GatewayClient): Promise<void> {
+    worn.stop()
+    await clock.sleep(RECONNECT_MS, closing.signal).catch(() => undefined)
+    if (worn === link && refused === null) reconnect()
   }
 
   /** The one place that changes what others see of the connection. Tells them when it is another. */
@@ -169,7 +196,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   }
 
   async function connected(signal?: AbortSignal): Promise<Connected> {
-    if (closed) throw new GatewayError('GATEWAY_UNREACHABLE', 'the client is closed', { ended: true })
+    if (closing.signal.aborted) throw new GatewayError('GATEWAY_UNREACHABLE', 'the client is closed', { ended: true })
     if (refused !== null) throw refused
     if (current !== null) return current
     if (signal === undefined) return waiting.promise
@@ -187,13 +214,8 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     let sent = false
     if (awaited++ === 0) void watchSilence((watching = new AbortController()).signal)
     try {
-      const payload = await link.request<T>(method, params, {
-        timeoutMs,
-        onSent: () => (sent = true),
-        ...(signal === undefined ? {} : { signal }),
-      })
-      heardAt = clock.monotonic()
-      return { payload, bootId }
+      const options = { timeoutMs, onSent: () => (sent = true), ...(signal === undefined ? {} : { signal }) }
+      return { payload: await heard(link.request<T>(method, params, options)), bootId }
     } catch (error) {
       signal?.throwIfAborted()
       throw translateError(error, sent)
@@ -207,21 +229,40 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
    * and a turn awaits one all the time: it would be asked about on a dead link until its deadline.
    */
   async function watchSilence(signal: AbortSignal): Promise<void> {
-    let wasSilent = false
+    /** When a sign of life was asked for, and the looks since that have heard none. Looks are counted: whoever stands still counts none. */
+    let asked: { readonly at: number; looks: number } | null = null
     while (!signal.aborted) {
-      const silent = clock.monotonic() - heardAt >= SILENT_TICKS * tickMs
-      // Looked at twice: whoever stood still itself reads what has come meanwhile only after its timers.
-      if (silent && wasSilent && current !== null) {
-        say({ lastError: new GatewayError('GATEWAY_UNREACHABLE', `the gateway was silent for ${SILENT_TICKS} of its ticks`) })
+      const lookMs = Math.min(tickMs, TICK_MS) / LOOKS_PER_TICK
+      const now = clock.monotonic()
+      if (current === null || (asked !== null && heardAt >= asked.at)) asked = null
+      if (asked !== null && ++asked.looks >= DEAD_AFTER_LOOKS) {
+        const seconds = Math.round((now - heardAt) / 1_000)
+        say({ lastError: new GatewayError('GATEWAY_UNREACHABLE', `the gateway gave no sign of life for ${seconds} s`) })
         reconnect()
+        asked = null
+      } else if (asked === null && current !== null && now - heardAt >= ASKED_AFTER_LOOKS * lookMs) {
+        asked = { at: now, looks: 0 }
+        // What the gateway says to it, a refusal included, is all that counts.
+        heard(link.request(SIGN_OF_LIFE.method, SIGN_OF_LIFE.params)).catch(() => undefined)
       }
-      wasSilent = silent
-      await clock.sleep(tickMs / LOOKS_PER_TICK, signal).catch(() => undefined)
+      await clock.sleep(lookMs, signal).catch(() => undefined)
+    }
+  }
+
+  /** Whatever the gateway answers is a sign of life; that no answer came is none. */
+  async function heard<T>(answer: Promise<T>): Promise<T> {
+    try {
+      const payload = await answer
+      heardAt = clock.monotonic()
+      return payload
+    } catch (error) {
+      if (error instanceof GatewayClientRequestError) heardAt = clock.monotonic()
+      throw error
     }
   }
 
   function reconnect(): void {
-    if (closed) return
+    if (closing.signal.aborted) return
     const old = link
     refused = null
     link = openLink()
@@ -231,7 +272,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   }
 
   const close = async () => {
-    closed = true
+    closing.abort()
     say({ current: null })
     waiting.reject(new GatewayError('GATEWAY_UNREACHABLE', 'the client was closed', { ended: true }))
     await link.stopAndWait()

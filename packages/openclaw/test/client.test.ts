@@ -1,7 +1,10 @@
 /** The connection itself: refusals, losses, and who hears of them. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import { systemClock } from '@mission-control/host/clock'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Client } from '../src/client.ts'
+import { WebSocketServer } from 'ws'
 import { createClient } from '../src/client.ts'
 import { createExternalGateway } from '../src/supervisor/external.ts'
 import type { FakeGateway, FakeGatewayOptions } from '../src/testing/fake-gateway.ts'
@@ -121,7 +124,7 @@ describe('client', () => {
     client.onDisconnect(() => (lost = true))
     proxy.silence()
     const began = performance.now()
-    // Each of them gives up before two ticks have passed.
+    // Each of them gives up before the link is given up.
     while (!lost && performance.now() - began < 10_000) {
       await client.request('agents.list', {}, { timeoutMs: 200 }).catch(() => undefined)
     }
@@ -136,6 +139,73 @@ describe('client', () => {
     client.onDisconnect(() => (lost += 1))
     await client.request('agent.wait', { runId: 'nobody', timeoutMs: 1_000 })
     expect(lost).toBe(0)
+  })
+
+  it('a link is not given up while the gateway answers, though it says no ticks', async () => {
+    const fake = await start({ tickMs: 300, noTicks: true })
+    const client = connect(fake)
+    await client.connected()
+    let lost = 0
+    client.onDisconnect(() => (lost += 1))
+    await client.request('agent.wait', { runId: 'nobody', timeoutMs: 2_000 })
+    expect(lost).toBe(0)
+  })
+
+  it('half-open link: it is noticed before two ticks have passed', async () => {
+    const fake = await start({ tickMs: 3_000, noTicks: true })
+    const proxy = await startSilentProxy(fake.port)
+    open.push(proxy)
+    const client = createClient({ clock: systemClock }, { url: proxy.url, token: 'right' })
+    open.push(client)
+    await client.connected()
+    const began = performance.now()
+    proxy.silence()
+    const lost = new Promise<number>((resolve) => client.onDisconnect(() => resolve(performance.now() - began)))
+    const unanswered = client.request('agents.list', {}).catch((error: unknown) => error)
+    expect(await lost).toBeLessThan(5_000)
+    expect(await unanswered).toMatchObject({ code: 'GATEWAY_DISCONNECTED' })
+    expect(await client.request('agents.list', {})).toMatchObject({ bootId: fake.bootId })
+  })
+
+  it('a gateway that was away for long is met a moment after it is back', async () => {
+    const fake = await start()
+    const client = connect(fake)
+    await client.connected()
+    await fake.crash()
+    // The official client alone would try 7 and 15 s after the loss, and then every 30 s.
+    await systemClock.sleep(7_500)
+    await fake.restart()
+    expect(await client.connected(AbortSignal.timeout(4_000))).toMatchObject({ bootId: fake.bootId })
+  })
+
+  it('a gateway that lets us in and says nothing is tried again, though it never closes the link', async () => {
+    const mute = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    await once(mute, 'listening')
+    open.push({
+      async [Symbol.asyncDispose]() {
+        for (const socket of mute.clients) socket.terminate()
+        await new Promise((resolve) => mute.close(resolve))
+      },
+    })
+    // It reads nothing either: a close of ours is not answered.
+    mute.on('connection', (_, { socket }) => socket.pause())
+    const { port } = mute.address() as AddressInfo
+    open.push(createClient({ clock: systemClock }, { url: `ws://127.0.0.1:${port}`, token: 'right' }))
+    await once(mute, 'connection')
+    await once(mute, 'connection', { signal: AbortSignal.timeout(14_000) })
+  }, 30_000)
+
+  it('a client that is closed while its gateway is away tries no more', async () => {
+    const fake = await start()
+    const client = connect(fake)
+    await client.connected()
+    await fake.crash()
+    await systemClock.sleep(1_500) // two failures: the next attempt would be another client's
+    await client.close()
+    await fake.restart()
+    await systemClock.sleep(2_500)
+    expect(client.current).toBeNull()
+    await expect(client.connected()).rejects.toThrow('closed')
   })
 
   it('a link is not given up by a process that stood still itself', async () => {

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { systemClock } from '@mission-control/host/clock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../src/client.ts'
-import { createClient } from '../src/client.ts'
+import { createClient, SIGN_OF_LIFE } from '../src/client.ts'
 import { getConfig, listAgents, patchConfig, putAgents, recreateAgent, removeAgent } from '../src/config/live.ts'
 import type { GatewayError } from '../src/errors.ts'
 import type { Gateway, HistorySnapshot } from '../src/gateway.ts'
@@ -109,6 +109,13 @@ export function contract({ name, start, turnMs }: ContractOptions): void {
 
     it('waiting for an unknown run is no error', async () => {
       expect(await gateway.wait(randomUUID(), 100, soon())).toEqual({ status: 'pending' })
+    })
+
+    it('a sign of life is given at once', async () => {
+      const began = clock.monotonic()
+      const { payload } = await subject.client.request(SIGN_OF_LIFE.method, SIGN_OF_LIFE.params)
+      expect(payload).toMatchObject({ status: 'timeout' })
+      expect(clock.monotonic() - began).toBeLessThan(5_000)
     })
 
     it('an empty session has an empty history', async () => {

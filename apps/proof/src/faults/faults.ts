@@ -65,12 +65,12 @@ function paused(name: string, victim: (context: FaultContext) => { pause(): void
   }
 }
 
-function swallowed(name: string, link: (context: FaultContext) => RuntimeSide['toBackend']): Fault {
+function swallowed(name: string, link: (context: FaultContext) => RuntimeSide['toBackend'], bar: Fault['bar']): Fault {
   return {
     name,
     needs: 'plain',
     mayOutlast: true,
-    bar: NO_BAR,
+    bar,
     inject: async (context) => link(context).swallow(),
     last: outlastLease,
     async heal(context) {
@@ -180,8 +180,8 @@ export const FAULTS: readonly Fault[] = [
     heal: gatewayAgain,
   },
   paused('gateway paused', ({ stage }) => stage.gateway, GATEWAY_BAR),
-  swallowed('backend unreachable', ({ side }) => side.toBackend),
-  swallowed('gateway unreachable', ({ side }) => side.toGateway),
+  swallowed('backend unreachable', ({ side }) => side.toBackend, NO_BAR),
+  swallowed('gateway unreachable', ({ side }) => side.toGateway, GATEWAY_BAR),
   {
     name: 'network slow',
     needs: 'plain',

@@ -15,8 +15,8 @@ import type { Trace } from './trace.ts'
 import type { Weather } from './weather.ts'
 
 const REQUEST_TIMEOUT_MS = 30_000
-/** Two ticks of the gateway. */
-const SILENCE_MS = 60_000
+/** At most so long after the last sign of life a dead link is given up (packages/openclaw/src/client.ts). */
+const SILENCE_MS = 40_000
 const CONNECT_MS = { least: 50, most: 3_000 }
 
 export interface SimulatedClient extends Client {

@@ -40,6 +40,8 @@ export interface FakeGatewayOptions {
   readonly coldStartMs?: number
   /** Milliseconds between signs of life; the real gateway's 30 s by default. */
   readonly tickMs?: number
+  /** It says none of them, as one whose timers starve. Default false. */
+  readonly noTicks?: boolean
   /** Interrupted turns wait for `recoverNext` instead of being resumed at a start. Default false. */
   readonly holdRecovery?: boolean
   readonly clock?: Clock
@@ -110,7 +112,16 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
       return perform(method, params, gone)
     }
     const relisten = async () => {
-      const server = await listen({ port, token, bootId, check, call, ready: () => !runs.isDraining(), tickMs })
+      const server = await listen({
+        port,
+        token,
+        bootId,
+        check,
+        call,
+        ready: () => !runs.isDraining(),
+        tickMs,
+        noTicks: options.noTicks ?? false,
+      })
       port = server.port
       return server
     }

@@ -24,6 +24,7 @@ export interface ServerOptions {
   readonly call: Call
   readonly ready: () => boolean
   readonly tickMs: number
+  readonly noTicks: boolean
 }
 
 export interface Server {
@@ -55,7 +56,7 @@ export async function listen(options: ServerOptions): Promise<Server> {
   })
   const sockets = new WebSocketServer({ server: http, maxPayload: MAX_PAYLOAD_BYTES })
   sockets.on('connection', (socket) => serve(socket, options, members))
-  const ticker = setInterval(() => broadcast('tick', { ts: Date.now() }), options.tickMs)
+  const ticker = setInterval(() => options.noTicks || broadcast('tick', { ts: Date.now() }), options.tickMs)
   ticker.unref()
 
   function broadcast(event: string, payload: unknown): void {
