@@ -127,6 +127,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
       onConnectError: (error) => {
         if (opened !== link) return
         onConnectError(error)
+        // Its close follows at once, unless nobody is there to answer that.
         void replace(opened)
       },
       onReconnectPaused: (info) => {
@@ -136,6 +137,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
       onClose: () => {
         if (opened !== link) return
         say({ current: null })
+        opened.stop() // or it would try again by itself
         void replace(opened)
       },
       onEvent: (event) => {
@@ -148,7 +150,6 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
 
   /** Another official client makes the next attempt, unless somebody was faster or there is nothing to be tried. */
   async function replace(worn: GatewayClient): Promise<void> {
-    worn.stop()
     await clock.sleep(RECONNECT_MS, closing.signal).catch(() => undefined)
     if (worn === link && refused === null) reconnect()
   }
