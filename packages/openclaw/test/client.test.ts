@@ -30,6 +30,16 @@ describe('client', () => {
     return client
   }
 
+  /** A link that can die without a word. */
+  const connectThroughProxy = async ({ port }: FakeGateway) => {
+    const proxy = await startSilentProxy(port)
+    open.push(proxy)
+    const client = createClient({ clock: systemClock }, { url: proxy.url, token: 'right' })
+    open.push(client)
+    await client.connected()
+    return { proxy, client }
+  }
+
   it('refused once, it stays refused until told to try again, and then recovers', async () => {
     const rotated = await start({ token: 'rotated' })
     const client = connect(rotated)
@@ -96,11 +106,7 @@ describe('client', () => {
 
   it('half-open link under a turn in flight: it is noticed by its silence, and the turn gets its answer', async () => {
     const fake = await start({ tickMs: 100 })
-    const proxy = await startSilentProxy(fake.port)
-    open.push(proxy)
-    const client = createClient({ clock: systemClock }, { url: proxy.url, token: 'right' })
-    open.push(client)
-    await client.connected()
+    const { client, proxy } = await connectThroughProxy(fake)
     const gate = fake.gate('dead')
     const request = { sessionKey: 'agent:writer:dead', turnKey: 'dead.1', message: '[[gate:dead]][[say:alive]]' }
     const turn = runTurn({ gateway: createGateway(client), clock: systemClock }, { ...request, timeoutMs: 25_000 })
@@ -115,11 +121,7 @@ describe('client', () => {
 
   it('half-open link: requests that fail on it one after the other do not put off that it is noticed', async () => {
     const fake = await start({ tickMs: 300 })
-    const proxy = await startSilentProxy(fake.port)
-    open.push(proxy)
-    const client = createClient({ clock: systemClock }, { url: proxy.url, token: 'right' })
-    open.push(client)
-    await client.connected()
+    const { client, proxy } = await connectThroughProxy(fake)
     let lost = false
     client.onDisconnect(() => (lost = true))
     proxy.silence()
@@ -153,11 +155,7 @@ describe('client', () => {
 
   it('half-open link: it is noticed before two ticks have passed', async () => {
     const fake = await start({ tickMs: 3_000, noTicks: true })
-    const proxy = await startSilentProxy(fake.port)
-    open.push(proxy)
-    const client = createClient({ clock: systemClock }, { url: proxy.url, token: 'right' })
-    open.push(client)
-    await client.connected()
+    const { client, proxy } = await connectThroughProxy(fake)
     const began = performance.now()
     proxy.silence()
     const lost = new Promise<number>((resolve) => client.onDisconnect(() => resolve(performance.now() - began)))
