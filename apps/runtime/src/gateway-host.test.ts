@@ -99,10 +99,10 @@ describe("somebody else's gateway", () => {
     await expect.poll(() => running.size).toBe(0)
     await fake.crash()
     await until(gateway, false, /lost|did not answer|ECONNREFUSED|connect/i)
-    expect(running.size).toBe(0) // its client connects again by itself
+    expect(running.size).toBeLessThanOrEqual(1) // until its client connects again
     await fake.restart()
     await until(gateway, true)
-    expect(running.size).toBe(0)
+    await expect.poll(() => running.size).toBe(0)
   })
 
   it('is used again after it refused us once, long after the start', async () => {

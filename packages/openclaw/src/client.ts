@@ -19,6 +19,8 @@ const REQUEST_TIMEOUT_MS = 30_000
  * OpenClaw's tick of 30 s. Its event loop may block for 15 s without losing a link.
  */
 const LOOKS_PER_TICK = 6
+/** So much early a timer may be by another clock. */
+const EARLY_MS = 2
 /** After so many looks of silence the gateway is asked for a sign of life. A turn that thinks is silent for 30 s at a time. */
 const ASKED_AFTER_LOOKS = 2
 /** The link is dead when so many more looks have heard nothing. */
@@ -105,8 +107,15 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   /** Set when trying again is pointless until somebody changes something; `reconnect` clears it. */
   let refused: GatewayError | null = null
   const closing = new AbortController()
+  /** The link that has failed last, and is followed by another. */
+  let replaced: GatewayClient | null = null
   /** Of the last sign of life, monotonic. It outlives each request: one that fails on a dead link is no sign of anything. */
   let heardAt = clock.monotonic()
+  /**
+   * When a sign of life was asked for, and the looks since that have heard none: a process that stands still counts none. It outlives each
+   * request too.
+   */
+  let asked: { readonly at: number; looks: number; lookedAt: number } | null = null
   let tickMs = TICK_MS
   let awaited = 0
   let watching = new AbortController()
@@ -150,6 +159,8 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
 
   /** Another official client makes the next attempt, unless somebody was faster or there is nothing to be tried. */
   async function replace(worn: GatewayClient): Promise<void> {
+    if (replaced === worn) return // its error was told before its end
+    replaced = worn
     await clock.sleep(RECONNECT_MS, closing.signal).catch(() => undefined)
     if (worn === link && refused === null) reconnect()
   }
@@ -230,19 +241,22 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
    * and a turn awaits one all the time: it would be asked about on a dead link until its deadline.
    */
   async function watchSilence(signal: AbortSignal): Promise<void> {
-    /** When a sign of life was asked for, and the looks since that have heard none. Looks are counted: whoever stands still counts none. */
-    let asked: { readonly at: number; looks: number } | null = null
     while (!signal.aborted) {
       const lookMs = Math.min(tickMs, TICK_MS) / LOOKS_PER_TICK
       const now = clock.monotonic()
       if (current === null || (asked !== null && heardAt >= asked.at)) asked = null
-      if (asked !== null && ++asked.looks >= DEAD_AFTER_LOOKS) {
+      // Each request that is awaited alone begins a watch of its own, which looks at once.
+      if (asked !== null && now + EARLY_MS >= asked.lookedAt + lookMs) {
+        asked.looks += 1
+        asked.lookedAt = now
+      }
+      if (asked !== null && asked.looks >= DEAD_AFTER_LOOKS) {
         const seconds = Math.round((now - heardAt) / 1_000)
         say({ lastError: new GatewayError('GATEWAY_UNREACHABLE', `the gateway gave no sign of life for ${seconds} s`) })
         reconnect()
         asked = null
       } else if (asked === null && current !== null && now - heardAt >= ASKED_AFTER_LOOKS * lookMs) {
-        asked = { at: now, looks: 0 }
+        asked = { at: now, looks: 0, lookedAt: now }
         // What the gateway says to it, a refusal included, is all that counts.
         heard(link.request(SIGN_OF_LIFE.method, SIGN_OF_LIFE.params)).catch(() => undefined)
       }

@@ -153,6 +153,22 @@ describe('client', () => {
     expect(lost).toBe(0)
   })
 
+  it('a link is not given up by many requests that are broken off at once', async () => {
+    const fake = await start({ tickMs: 6_000, noTicks: true })
+    const client = connect(fake)
+    await client.connected()
+    let lost = 0
+    client.onDisconnect(() => (lost += 1))
+    await systemClock.sleep(2_100) // so that a sign of life is asked for
+    for (let n = 0; n < 10; n += 1) {
+      const abort = new AbortController()
+      const broken = client.request('agents.list', {}, { signal: abort.signal }).catch(() => undefined)
+      abort.abort()
+      await broken
+    }
+    expect(lost).toBe(0)
+  })
+
   it('half-open link: it is noticed before two ticks have passed', async () => {
     const fake = await start({ tickMs: 3_000, noTicks: true })
     const { client, proxy } = await connectThroughProxy(fake)
