@@ -58,6 +58,7 @@ const FOUND = [
   { what: 'a tool call of a turn that is about to be claimed again was done under another turn', seed: 63, steps: 500 },
   { what: 'turns under way did not count when a cap was set', seed: 749, steps: 500 },
   { what: 'an update forgot a message that was edited to name somebody else', seed: 4059, steps: 500 },
+  { what: 'an agent that was removed through another runtime was never let in again', seed: 11612, steps: 500 },
 ]
 
 describe('what a seed has found', () => {

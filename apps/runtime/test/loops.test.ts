@@ -675,6 +675,25 @@ describe('agents', () => {
     await h.stop()
   })
 
+  it('makes an agent anew that is in the gateway and is refused there, once', async () => {
+    const h = createHarness()
+    await h.start()
+    const renewals = () => h.host.log.filter((line) => line === 'renew ada').length
+    h.turns.auto = () => 'let in again'
+    h.turns.refusal = () =>
+      renewals() > 0 ? null : new GatewayError('UNKNOWN_AGENT', 'unavailable while agent ada is deleted', { ended: true })
+    const row = h.brain.add('ada/t1', 'hello')
+    await h.clock.settle()
+    expect(row.replies).toEqual(['let in again'])
+    expect(row.item).toMatchObject({ state: 'delivered', attempts: 1, turn: 1 })
+    h.brain.roster = [...h.brain.roster, rosterEntry('newcomer')]
+    h.brain.setSignals({ rosterVersion: 100 })
+    await h.clock.settle()
+    expect(h.host.hosted.has('newcomer')).toBe(true)
+    expect(renewals()).toBe(1)
+    await h.stop()
+  })
+
   it('looks once for an agent that stays unknown; then the delivery waits, and costs no attempt', async () => {
     const h = createHarness()
     await h.start()

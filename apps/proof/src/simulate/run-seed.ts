@@ -57,7 +57,7 @@ export interface SeedOptions {
 }
 
 /** Steps and true time after which a system that has not come to rest never will. */
-const CALM_STEPS = 10_000
+const CALM_STEPS = 40_000
 const CALM_MS = 6 * 3_600_000
 /** Rosters, gateways and heartbeats get at least this long to come to rest, too. */
 const LEAST_CALM_MS = 300_000

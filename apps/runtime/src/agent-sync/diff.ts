@@ -60,12 +60,14 @@ export interface SyncPlan {
 
 /**
  * @param hosted `null` when there is no gateway to ask: only files can be brought up to date
+ * @param denied slugs that the gateway has, and whose turns it refuses
  */
 export function planSync(
   roster: readonly RosterEntry[],
   hosted: readonly HostedAgent[] | null,
   applied: readonly AppliedAgent[],
   place: Place,
+  denied: ReadonlySet<string> = new Set(),
 ): SyncPlan {
   const appliedById = new Map(applied.map((agent) => [agent.agentId, agent]))
   const ownerOf = new Map(applied.map(({ agentId, entry }) => [entry, agentId]))
@@ -82,6 +84,7 @@ export function planSync(
       : roster.filter((agent) => {
           const there = replaced.has(agent.slug) ? undefined : hostedBySlug.get(agent.slug)
           return (
+            denied.has(agent.slug) ||
             there?.name !== agent.name ||
             there.model !== agent.model ||
             there.workspace !== place.workspaceOf(agent.slug) ||

@@ -82,7 +82,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
       withModel = new Set(hosted.filter(({ model }) => model !== null).map(({ slug }) => slug))
       return hosted
     },
-    async put(agents, signal) {
+    async put(agents, denied, signal) {
       const entries = agents.map(({ id, slug, name, model }) => {
         const server = tools.entryOf(id)
         const optional = { ...(model === null ? {} : { model }), ...(server === null ? {} : { tools: server }) }
@@ -90,7 +90,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
       })
       const ever = await readEver()
       const scratch = path.join(dataDir, 'returning')
-      const returning = agents.filter(({ slug }) => ever.has(slug) && !there.has(slug))
+      const returning = agents.filter(({ slug }) => denied.has(slug) || (ever.has(slug) && !there.has(slug)))
       for (const { slug } of returning) await recreateAgent(connected(), slug, path.join(scratch, slug), signal)
       // On record before they are there: a slug that is on it for nothing costs one call, one that is missing costs the gateway.
       const known = new Set([...ever, ...agents.map(({ slug }) => slug)])

@@ -57,7 +57,8 @@ export interface AgentSync {
   lookAgain(): void
   /**
    * Resolves at once for an agent that is in the gateway; else after one more look, whatever it finds. Somebody may mention an agent
-   * in the second it was created. `unknown`: the gateway denies that it has the agent, whatever the last pass saw.
+   * in the second it was created. `unknown`: the gateway denies that it has the agent, whatever the last pass saw; it is made anew. Another
+   * runtime on the same gateway may have removed an agent of that name, and OpenClaw refuses whoever comes back after that by a patch.
    */
   ensure(slug: string, signal: AbortSignal, unknown?: boolean): Promise<void>
   /** Whether a pass has reached the gateway yet. */
@@ -75,6 +76,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
   let confirmedAt = clock.monotonic()
   let passes = 0
   const reported = new Map<string, string>()
+  const denied = new Set<string>()
   let wanted: number | null = null
   let synced: number | null = null
   let dirty = true
@@ -88,7 +90,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
     dirty = false
     passes += 1
     try {
-      const result = await syncAgents({ ...deps, reported }, signal)
+      const result = await syncAgents({ ...deps, reported, denied }, signal)
       synced = result.rosterVersion
       confirmedAt = clock.monotonic()
       // An older answer than the hint: the query read before the change. Look again.
@@ -184,6 +186,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
       sleeper.nudge()
     },
     async ensure(slug, signal, unknown = false) {
+      if (unknown) denied.add(slug)
       if (unknown && hosted?.has(slug) === true) hosted = new Set([...hosted].filter((one) => one !== slug))
       // A pass that runs already may have read the roster before the agent was there: only one that begins after this call counts.
       const begun = passes + 1

@@ -43,6 +43,8 @@ export interface SyncOptions {
   readonly host: AgentHost
   /** Statuses the backend was told before; updated by this pass. */
   readonly reported: Map<string, string>
+  /** Slugs whose turns the gateway has refused as those of nobody; a pass that puts them into it again takes them out. */
+  readonly denied?: Set<string>
   readonly dryRun?: boolean
   /** Whether a turn of this agent may be running. */
   readonly isBusy?: (slug: string) => boolean
@@ -51,15 +53,16 @@ export interface SyncOptions {
 }
 
 export async function syncAgents(
-  { brain, host, reported, dryRun = false, isBusy = () => false, onRoster }: SyncOptions,
+  { brain, host, reported, denied = new Set(), dryRun = false, isBusy = () => false, onRoster }: SyncOptions,
   signal: AbortSignal,
 ): Promise<SyncResult> {
   const { version, agents: roster } = await readRoster(brain, signal)
   onRoster?.(roster)
+  for (const slug of denied) if (!roster.some((agent) => agent.slug === slug)) denied.delete(slug)
   if (!dryRun) await host.keepTools(roster.map(({ id }) => id))
   const before = await host.readApplied()
   const hosted = await host.list(signal)
-  const plan = planSync(roster, hosted, before, host)
+  const plan = planSync(roster, hosted, before, host, denied)
   // A gateway that is killed after an agent was removed in mid-turn does not start again (seen on OpenClaw 2026.9.6). The turn is
   // being stopped already: the removal waits for it. A workspace is not moved away under a running turn either.
   const postponed = new Set([...plan.remove.filter(isBusy), ...waitingFor(plan, roster, isBusy)])
@@ -72,7 +75,7 @@ export async function syncAgents(
     await remove(plan.replace, work, signal)
     await moveFolders(plan, roster, work)
     await writeFiles(plan, work, signal)
-    await putAgents(plan, work, signal)
+    await putAgents(plan, work, denied, signal)
     await remove(plan.remove, work, signal)
     const after = appliedAfter({ before, roster, hosted, ...work })
     if (JSON.stringify(after) !== JSON.stringify(before)) await host.writeApplied(after)
@@ -158,12 +161,15 @@ async function writeFilesOf(
 }
 
 /** Many in one patch; when that is refused, by halves, so that a bad agent keeps out only itself and costs a few more patches. */
-async function putAgents(plan: SyncPlan, work: Work, signal: AbortSignal): Promise<void> {
+async function putAgents(plan: SyncPlan, work: Work, denied: Set<string>, signal: AbortSignal): Promise<void> {
   const put = async (agents: readonly RosterEntry[]): Promise<void> => {
     if (agents.length === 0) return
     try {
-      await work.host.put(agents, signal)
-      for (const { slug } of agents) work.put.add(slug)
+      await work.host.put(agents, denied, signal)
+      for (const { slug } of agents) {
+        work.put.add(slug)
+        denied.delete(slug)
+      }
     } catch (error) {
       if (signal.aborted) throw error
       const [only] = agents
