@@ -167,6 +167,7 @@ export function openGateway(deps: GatewayHostDeps): RuntimeGateway {
       workspaceRoot: config.workspaceRoot,
       dataDir: config.dataDir,
       tools: deps.tools,
+      shared: config.externalGateway !== null,
     }),
     bootId: async (signal) => (await current().client.connected(signal)).bootId,
     run: keepUp,

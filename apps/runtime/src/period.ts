@@ -117,7 +117,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     concurrency: settings.deliveryConcurrency,
     pollMs: settings.deliveryIntervalMs,
     turnTimeoutMs: settings.turnTimeoutMs,
-    ensureAgent: (slug, signal, unknown) => sync.ensure(slug, signal, unknown),
+    ensureAgent: (slug, signal, denied) => sync.ensure(slug, signal, denied),
     onHeld(held) {
       if (held > 0 && !wasBusy) checkIn.becameBusy()
       wasBusy = held > 0

@@ -678,10 +678,12 @@ describe('agents', () => {
   it('makes an agent anew that is in the gateway and is refused there, once', async () => {
     const h = createHarness()
     await h.start()
-    const renewals = () => h.host.log.filter((line) => line === 'renew ada').length
+    const renewals = () => h.host.log.filter((line) => line === 'remove ada').length
     h.turns.auto = () => 'let in again'
     h.turns.refusal = () =>
-      renewals() > 0 ? null : new GatewayError('UNKNOWN_AGENT', 'unavailable while agent ada is deleted', { ended: true })
+      renewals() > 0
+        ? null
+        : new GatewayError('UNKNOWN_AGENT', 'database is unavailable while agent ada is deleted.', { ended: true })
     const row = h.brain.add('ada/t1', 'hello')
     await h.clock.settle()
     expect(row.replies).toEqual(['let in again'])

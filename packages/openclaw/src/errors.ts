@@ -173,6 +173,12 @@ export class GatewayError extends Error {
   }
 }
 
+/**
+ * Of an UNKNOWN_AGENT: the gateway has the agent and takes it for one that was deleted, because it came back by a patch of its configuration.
+ * It answers again when it is removed, made by `recreateAgent` and put (seen on OpenClaw 2026.9.6).
+ */
+export const isTakenForDeleted = (error: GatewayError): boolean => /unavailable while agent \S+ is deleted/i.test(error.message)
+
 export function isGatewayError(error: unknown): error is GatewayError {
   return error instanceof GatewayError
 }

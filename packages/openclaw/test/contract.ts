@@ -9,6 +9,7 @@ import type { Client } from '../src/client.ts'
 import { createClient, SIGN_OF_LIFE } from '../src/client.ts'
 import { getConfig, listAgents, patchConfig, putAgents, recreateAgent, removeAgent } from '../src/config/live.ts'
 import type { GatewayError } from '../src/errors.ts'
+import { isTakenForDeleted } from '../src/errors.ts'
 import type { Gateway, HistorySnapshot } from '../src/gateway.ts'
 import { createGateway } from '../src/official-gateway.ts'
 import { startTestTools } from './mcp-server.ts'
@@ -309,6 +310,24 @@ export function contract({ name, start, turnMs }: ContractOptions): void {
       await using client = createClient({ clock }, { url: subject.url, token: 'wrong' })
       expect(await failure(client.connected(soon()))).toMatchObject({ code: 'GATEWAY_AUTH', class: 'configuration' })
       expect(client.lastError?.code).toBe('GATEWAY_AUTH')
+    })
+
+    it('an agent that was removed and came back by a patch is refused, as are all; removed, made and put, it answers', async () => {
+      const agent = { slug: 'revenant', name: 'Revenant', workspace: `${subject.workspaceRoot}/revenant` }
+      const [key, other] = [session('revenant'), session()]
+      await putAgents(subject.client, [agent], soon())
+      await removeAgent(subject.client, 'revenant', soon())
+      await failure(send(key, randomUUID(), 'its database is being closed'))
+      expect((await failure(putAgents(subject.client, [agent], soon()))).message).toContain('recovery restart')
+      const refusal = await failure(send(key, randomUUID(), 'refused'))
+      expect([refusal.code, isTakenForDeleted(refusal)]).toEqual(['UNKNOWN_AGENT', true])
+      expect(await failure(send(other, randomUUID(), 'refused'))).toMatchObject({ code: 'GATEWAY_BUSY', ended: true })
+      await removeAgent(subject.client, 'revenant', soon())
+      await recreateAgent(subject.client, 'revenant', `${subject.workspaceRoot}/scratch`, soon())
+      // It has done it all the same, and says so until it is started again.
+      expect((await failure(putAgents(subject.client, [agent], soon()))).message).toContain('recovery restart')
+      expect(await turn({ sessionKey: key, message: '[[say:second life]]' })).toMatchObject({ text: 'second life' })
+      expect(await turn({ sessionKey: other, message: '[[say:well again]]' })).toMatchObject({ text: 'well again' })
     })
 
     it('killed in mid-turn and restarted: reconciling gives exactly one answer', async () => {

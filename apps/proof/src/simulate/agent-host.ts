@@ -39,10 +39,10 @@ export function createSimulatedAgentHost(client: Client, disk: AgentDisk, toolsA
         toolsUrl: mcp?.servers?.[serverName(slug)]?.url ?? null,
       }))
     },
-    async put(agents, denied, signal) {
+    async put(agents, signal) {
+      const isUsed = [...there].some((one) => one !== INTERNAL_AGENT)
       for (const { slug } of agents)
-        if (denied.has(slug) || (disk.ever.has(slug) && !there.has(slug)))
-          await recreateAgent(client, slug, `/scratch/${slug}`, signal)
+        if (!there.has(slug) && (disk.ever.has(slug) || isUsed)) await recreateAgent(client, slug, `/scratch/${slug}`, signal)
       for (const { slug } of agents) disk.ever.add(slug)
       const entries = agents.map(({ id, slug, name, model }) => ({
         ...{ slug, name, workspace: slug, tools: { url: urlOf(id), bearer: id } },

@@ -49,7 +49,8 @@ export interface SyncPlan {
   /** Slugs to take out of the gateway: ours, and no longer in the roster. */
   readonly remove: readonly string[]
   /**
-   * Slugs that another agent has now: the gateway must forget the one that had it first. Its sessions would pass for the new one's.
+   * Slugs that another agent has now: the gateway must forget the one that had it first. Its sessions would pass for the new one's. And those
+   * whose agent the gateway takes for a deleted one.
    */
   readonly replace: readonly string[]
   readonly renamed: readonly Renamed[]
@@ -60,7 +61,7 @@ export interface SyncPlan {
 
 /**
  * @param hosted `null` when there is no gateway to ask: only files can be brought up to date
- * @param denied slugs that the gateway has, and whose turns it refuses
+ * @param denied slugs that the gateway has, and takes for deleted ones: they are made anew
  */
 export function planSync(
   roster: readonly RosterEntry[],
@@ -74,7 +75,8 @@ export function planSync(
   const hostedBySlug = new Map((hosted ?? []).map((agent) => [agent.slug, agent]))
   const wanted = new Set(roster.map(({ slug }) => slug))
   const replace = roster
-    .filter(({ id, slug }) => hostedBySlug.has(slug) && place.isOurs(slug) && (ownerOf.get(slug) ?? id) !== id)
+    .filter(({ slug }) => hostedBySlug.has(slug))
+    .filter(({ id, slug }) => denied.has(slug) || (place.isOurs(slug) && (ownerOf.get(slug) ?? id) !== id))
     .map(({ slug }) => slug)
   const replaced = new Set(replace)
   const files = roster.filter((agent) => appliedById.get(agent.id)?.filesKey !== filesKey(agent))
@@ -84,7 +86,6 @@ export function planSync(
       : roster.filter((agent) => {
           const there = replaced.has(agent.slug) ? undefined : hostedBySlug.get(agent.slug)
           return (
-            denied.has(agent.slug) ||
             there?.name !== agent.name ||
             there.model !== agent.model ||
             there.workspace !== place.workspaceOf(agent.slug) ||

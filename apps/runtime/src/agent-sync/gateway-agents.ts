@@ -21,6 +21,11 @@ export interface GatewayAgentsOptions {
   readonly workspaceRoot: string
   readonly dataDir: string
   readonly tools: ToolsDirectory
+  /**
+   * Others may have removed agents of it that we never had: who comes to a gateway that has agents is made by a call of its own, which
+   * takes a tenth of a second to half of one. In one patch with an agent that was deleted once, nobody there answers any more.
+   */
+  readonly shared: boolean
 }
 
 /**
@@ -42,7 +47,7 @@ const Entries = z.object({
 })
 const Applied = z.array(z.object({ agentId: z.string(), slug: z.string(), filesKey: z.string(), entry: z.string().nullable() }))
 
-export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: GatewayAgentsOptions): AgentHost {
+export function createGatewayAgents({ client, workspaceRoot, dataDir, tools, shared }: GatewayAgentsOptions): AgentHost {
   const appliedFile = path.join(dataDir, 'agents.json')
   const folder = (slug: string) => path.join(workspaceRoot, slug)
   /** Everything we ever put there; agents of an external gateway that are not in it are not ours to remove. */
@@ -82,7 +87,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
       withModel = new Set(hosted.filter(({ model }) => model !== null).map(({ slug }) => slug))
       return hosted
     },
-    async put(agents, denied, signal) {
+    async put(agents, signal) {
       const entries = agents.map(({ id, slug, name, model }) => {
         const server = tools.entryOf(id)
         const optional = { ...(model === null ? {} : { model }), ...(server === null ? {} : { tools: server }) }
@@ -90,7 +95,8 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools }: G
       })
       const ever = await readEver()
       const scratch = path.join(dataDir, 'returning')
-      const returning = agents.filter(({ slug }) => denied.has(slug) || (ever.has(slug) && !there.has(slug)))
+      const mayReturn = (slug: string) => ever.has(slug) || (shared && [...there].some((one) => one !== INTERNAL_AGENT))
+      const returning = agents.filter(({ slug }) => !there.has(slug) && mayReturn(slug))
       for (const { slug } of returning) await recreateAgent(connected(), slug, path.join(scratch, slug), signal)
       // On record before they are there: a slug that is on it for nothing costs one call, one that is missing costs the gateway.
       const known = new Set([...ever, ...agents.map(({ slug }) => slug)])

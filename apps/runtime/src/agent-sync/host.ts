@@ -7,11 +7,8 @@ export interface AgentHost extends Place {
   keepTools(agentIds: readonly string[]): Promise<void>
   /** The agents of the gateway's configuration; `null` when there is no gateway to ask. */
   list(signal: AbortSignal): Promise<HostedAgent[] | null>
-  /**
-   * Adds or changes these agents in one patch of the configuration; they can be used when it resolves.
-   * @param denied slugs among them whose turns the gateway has refused though it has them: they are made anew
-   */
-  put(agents: readonly RosterEntry[], denied: ReadonlySet<string>, signal: AbortSignal): Promise<void>
+  /** Adds or changes these agents in one patch of the configuration; they can be used when it resolves. */
+  put(agents: readonly RosterEntry[], signal: AbortSignal): Promise<void>
   remove(slug: string, signal: AbortSignal): Promise<void>
   /** Writes our files of one workspace atomically. @returns paths of what was in the way and not ours, and was put aside */
   writeWorkspace(agent: RosterEntry, profile: AgentProfile): Promise<readonly string[]>

@@ -57,10 +57,10 @@ export interface AgentSync {
   lookAgain(): void
   /**
    * Resolves at once for an agent that is in the gateway; else after one more look, whatever it finds. Somebody may mention an agent
-   * in the second it was created. `unknown`: the gateway denies that it has the agent, whatever the last pass saw; it is made anew. Another
-   * runtime on the same gateway may have removed an agent of that name, and OpenClaw refuses whoever comes back after that by a patch.
+   * in the second it was created. The gateway denies that it has the agent, whatever the last pass saw, when it is `unknown`; when it is
+   * taken for a `deleted` one, it is made anew: another runtime on the same gateway has removed an agent of that name.
    */
-  ensure(slug: string, signal: AbortSignal, unknown?: boolean): Promise<void>
+  ensure(slug: string, signal: AbortSignal, denied?: 'unknown' | 'deleted'): Promise<void>
   /** Whether a pass has reached the gateway yet. */
   hasSynced(): boolean
   status(): AgentSyncStatus
@@ -185,9 +185,9 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
       dirty = true
       sleeper.nudge()
     },
-    async ensure(slug, signal, unknown = false) {
-      if (unknown) denied.add(slug)
-      if (unknown && hosted?.has(slug) === true) hosted = new Set([...hosted].filter((one) => one !== slug))
+    async ensure(slug, signal, how) {
+      if (how === 'deleted') denied.add(slug)
+      if (how !== undefined && hosted?.has(slug) === true) hosted = new Set([...hosted].filter((one) => one !== slug))
       // A pass that runs already may have read the roster before the agent was there: only one that begins after this call counts.
       const begun = passes + 1
       // An agent that waits for a turn is not given up on: its own turn would only be told that nobody knows it.

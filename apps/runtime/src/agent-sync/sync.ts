@@ -43,7 +43,7 @@ export interface SyncOptions {
   readonly host: AgentHost
   /** Statuses the backend was told before; updated by this pass. */
   readonly reported: Map<string, string>
-  /** Slugs whose turns the gateway has refused as those of nobody; a pass that puts them into it again takes them out. */
+  /** Slugs whose turns the gateway has refused as those of deleted agents; a pass that has removed them there takes them out. */
   readonly denied?: Set<string>
   readonly dryRun?: boolean
   /** Whether a turn of this agent may be running. */
@@ -65,7 +65,9 @@ export async function syncAgents(
   const plan = planSync(roster, hosted, before, host, denied)
   // A gateway that is killed after an agent was removed in mid-turn does not start again (seen on OpenClaw 2026.9.6). The turn is
   // being stopped already: the removal waits for it. A workspace is not moved away under a running turn either.
-  const postponed = new Set([...plan.remove.filter(isBusy), ...waitingFor(plan, roster, isBusy)])
+  // Nothing runs of an agent that the gateway takes for a deleted one: the turn that was told so waits for it to be made anew.
+  const mustWait = (slug: string) => !denied.has(slug) && isBusy(slug)
+  const postponed = new Set([...plan.remove.filter(mustWait), ...waitingFor(plan, roster, mustWait)])
   const work: Work = {
     ...{ brain, host, postponed, applied: new Map(before.map((agent) => [agent.agentId, agent])) },
     ...{ errors: new Map(), removed: new Set(), put: new Set(), kept: [] },
@@ -73,9 +75,10 @@ export async function syncAgents(
   const { errors, removed } = work
   if (!dryRun) {
     await remove(plan.replace, work, signal)
+    for (const slug of removed) denied.delete(slug)
     await moveFolders(plan, roster, work)
     await writeFiles(plan, work, signal)
-    await putAgents(plan, work, denied, signal)
+    await putAgents(plan, work, signal)
     await remove(plan.remove, work, signal)
     const after = appliedAfter({ before, roster, hosted, ...work })
     if (JSON.stringify(after) !== JSON.stringify(before)) await host.writeApplied(after)
@@ -161,15 +164,12 @@ async function writeFilesOf(
 }
 
 /** Many in one patch; when that is refused, by halves, so that a bad agent keeps out only itself and costs a few more patches. */
-async function putAgents(plan: SyncPlan, work: Work, denied: Set<string>, signal: AbortSignal): Promise<void> {
+async function putAgents(plan: SyncPlan, work: Work, signal: AbortSignal): Promise<void> {
   const put = async (agents: readonly RosterEntry[]): Promise<void> => {
     if (agents.length === 0) return
     try {
-      await work.host.put(agents, denied, signal)
-      for (const { slug } of agents) {
-        work.put.add(slug)
-        denied.delete(slug)
-      }
+      await work.host.put(agents, signal)
+      for (const { slug } of agents) work.put.add(slug)
     } catch (error) {
       if (signal.aborted) throw error
       const [only] = agents

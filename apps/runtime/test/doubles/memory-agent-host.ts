@@ -35,8 +35,7 @@ export function createMemoryAgentHost(): MemoryAgentHost {
     gatewayThere: true,
     appliedWrites: 0,
     list: async () => (host.gatewayThere ? [...host.hosted.values()] : null),
-    async put(agents, denied) {
-      host.log.push(...agents.filter(({ slug }) => denied.has(slug)).map(({ slug }) => `renew ${slug}`))
+    async put(agents) {
       host.log.push(`put ${agents.map(({ slug }) => slug).join(',')}`)
       const bad = agents.find(({ slug }) => host.bad.has(slug))
       if (bad) throw new Error(`the gateway refuses ${bad.slug}`)

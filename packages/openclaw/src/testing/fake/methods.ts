@@ -46,6 +46,11 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
 
   /** Deleted a moment ago: the first turn for it still meets a database that is being closed, as on the real one. */
   const closing = new Set<string>()
+  /**
+   * A patch that brings a deleted agent back leaves all agents without what answers for them, until the next change that is none of these;
+   * each patch ends in a request for a restart from then on. Seen on OpenClaw 2026.9.6.
+   */
+  const broken = { agents: false, patches: false }
 
   const methods: Record<Method, (params: never, gone: AbortSignal) => unknown> = {
     agent(params: AgentParams) {
@@ -54,6 +59,9 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
       const { sessionKey, agent } = resolveKey(params.sessionKey ?? 'main', params.agentId)
       if (transcript.deleted.has(agent)) {
         throw rejection('UNAVAILABLE', `Error: OpenClaw agent database is unavailable while agent ${agent} is deleted.`)
+      }
+      if (broken.agents) {
+        throw rejection('UNAVAILABLE', `prepared reply dispatch runtime owner was not published for ${agent}`)
       }
       return runs.accept({
         sessionKey,
@@ -112,8 +120,12 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
           `Config write would drop agent roster entries without an explicit deletion: ${dropped.join(', ')}`,
         )
       }
+      const isChange = hashOf(next) !== hashOf(config())
       writeConfig(next)
-      if (Object.keys(after).some((id) => !Object.hasOwn(before, id) && transcript.deleted.has(id))) {
+      const revives = Object.keys(after).some((id) => !Object.hasOwn(before, id) && transcript.deleted.has(id))
+      if (revives) Object.assign(broken, { agents: true, patches: true })
+      else if (isChange) broken.agents = false
+      if (broken.patches) {
         throw rejection(
           'UNAVAILABLE',
           'config.patch persisted and updated the active Gateway, but a recovery restart is required; wait for the Gateway to restart, then run config.get to confirm the active revision',
@@ -143,6 +155,7 @@ export function createMethods({ runs, transcript, onConfigChanged }: MethodsDeps
       if (!Object.hasOwn(entries(), agentId)) throw rejection('INVALID_REQUEST', `agent "${agentId}" not found`)
       for (const key of transcript.sessions.keys()) if (key.startsWith(`agent:${agentId}:`)) runs.abort(key)
       closing.add(agentId)
+      broken.agents = false
       const { [agentId]: _gone, ...rest } = entries()
       writeConfig({ ...config(), agents: { ...(config().agents as Json), entries: rest } })
       transcript.change(['wipe', agentId])
