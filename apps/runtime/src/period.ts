@@ -117,7 +117,7 @@ export function startPeriod(hello: Extract<HelloResult, { role: 'active' }>, dep
     concurrency: settings.deliveryConcurrency,
     pollMs: settings.deliveryIntervalMs,
     turnTimeoutMs: settings.turnTimeoutMs,
-    ensureAgent: (slug, signal, denied) => sync.ensure(slug, signal, denied),
+    ensureAgent: (slug, signal, denial) => sync.ensure(slug, signal, denial),
     onHeld(held) {
       if (held > 0 && !wasBusy) checkIn.becameBusy()
       wasBusy = held > 0

@@ -5,6 +5,7 @@ import { serverName } from '@mission-control/openclaw/config/agents'
 import { getConfig, putAgents, recreateAgent, removeAgent } from '@mission-control/openclaw/config/live'
 import type { AppliedAgent } from '@mission-control/runtime/agent-sync/diff'
 import type { AgentHost } from '@mission-control/runtime/agent-sync/host'
+import { mayReturn } from '@mission-control/runtime/agent-sync/returning'
 
 /** Survives the process. */
 export interface AgentDisk {
@@ -29,20 +30,21 @@ interface Config {
 export function createSimulatedAgentHost(client: Client, disk: AgentDisk, toolsAt: string): AgentHost {
   const urlOf = (agentId: string) => `${toolsAt}/${agentId}`
   let there = new Set<string>()
+  let used = false
   return {
     async list(signal) {
       if (client.current === null) return null
       const { agents, mcp } = (await getConfig(client, signal)).config as unknown as Config
       there = new Set(Object.keys(agents.entries))
+      used = Object.keys(agents.entries).some((slug) => slug !== INTERNAL_AGENT)
       return Object.entries(agents.entries).map(([slug, { name, workspace, model }]) => ({
         ...{ slug, name: name ?? slug, model: model ?? null, workspace: workspace ?? null },
         toolsUrl: mcp?.servers?.[serverName(slug)]?.url ?? null,
       }))
     },
     async put(agents, signal) {
-      const isUsed = [...there].some((one) => one !== INTERNAL_AGENT)
-      for (const { slug } of agents)
-        if (!there.has(slug) && (disk.ever.has(slug) || isUsed)) await recreateAgent(client, slug, `/scratch/${slug}`, signal)
+      for (const { slug } of mayReturn(agents, { there, ever: disk.ever, othersRemove: used }))
+        await recreateAgent(client, slug, `/scratch/${slug}`, signal)
       for (const { slug } of agents) disk.ever.add(slug)
       const entries = agents.map(({ id, slug, name, model }) => ({
         ...{ slug, name, workspace: slug, tools: { url: urlOf(id), bearer: id } },

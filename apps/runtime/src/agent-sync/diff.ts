@@ -61,14 +61,14 @@ export interface SyncPlan {
 
 /**
  * @param hosted `null` when there is no gateway to ask: only files can be brought up to date
- * @param denied slugs that the gateway has, and takes for deleted ones: they are made anew
+ * @param takenForDeleted slugs that the gateway has, and refuses as those of deleted agents: they are made anew
  */
 export function planSync(
   roster: readonly RosterEntry[],
   hosted: readonly HostedAgent[] | null,
   applied: readonly AppliedAgent[],
   place: Place,
-  denied: ReadonlySet<string> = new Set(),
+  takenForDeleted: ReadonlySet<string> = new Set(),
 ): SyncPlan {
   const appliedById = new Map(applied.map((agent) => [agent.agentId, agent]))
   const ownerOf = new Map(applied.map(({ agentId, entry }) => [entry, agentId]))
@@ -76,7 +76,7 @@ export function planSync(
   const wanted = new Set(roster.map(({ slug }) => slug))
   const replace = roster
     .filter(({ slug }) => hostedBySlug.has(slug))
-    .filter(({ id, slug }) => denied.has(slug) || (place.isOurs(slug) && (ownerOf.get(slug) ?? id) !== id))
+    .filter(({ id, slug }) => takenForDeleted.has(slug) || (place.isOurs(slug) && (ownerOf.get(slug) ?? id) !== id))
     .map(({ slug }) => slug)
   const replaced = new Set(replace)
   const files = roster.filter((agent) => appliedById.get(agent.id)?.filesKey !== filesKey(agent))

@@ -13,6 +13,7 @@ import type { ToolsDirectory } from '../agent-tools/agent-tools.ts'
 import { moveWorkspaces } from '@mission-control/openclaw/workspace/move'
 import type { AppliedAgent, HostedAgent } from './diff.ts'
 import type { AgentHost } from './host.ts'
+import { mayReturn } from './returning.ts'
 import { workspaceFiles } from '../agent-texts/workspace.ts'
 
 export interface GatewayAgentsOptions {
@@ -22,8 +23,8 @@ export interface GatewayAgentsOptions {
   readonly dataDir: string
   readonly tools: ToolsDirectory
   /**
-   * Others may have removed agents of it that we never had: who comes to a gateway that has agents is made by a call of its own, which
-   * takes a tenth of a second to half of one. In one patch with an agent that was deleted once, nobody there answers any more.
+   * Not started by us: others may have removed agents of it that we never had. Who comes to one that has agents is made by a call of its
+   * own (returning.ts), which takes a tenth of a second to half of one.
    */
   readonly shared: boolean
 }
@@ -60,6 +61,8 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools, sha
   }
   /** Slugs of the gateway's agents, as of the last `list`. */
   let there = new Set<string>()
+  /** It had agents of somebody, as of the last `list`. */
+  let used = false
   /** Agents whose entry names a model, as of the last `list`. */
   let withModel = new Set<string>()
   const connected = (): Client => {
@@ -84,6 +87,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools, sha
         toolsUrl: servers[serverName(slug)]?.url ?? null,
       }))
       there = new Set(hosted.map(({ slug }) => slug))
+      used = hosted.some(({ slug }) => slug !== INTERNAL_AGENT)
       withModel = new Set(hosted.filter(({ model }) => model !== null).map(({ slug }) => slug))
       return hosted
     },
@@ -95,8 +99,7 @@ export function createGatewayAgents({ client, workspaceRoot, dataDir, tools, sha
       })
       const ever = await readEver()
       const scratch = path.join(dataDir, 'returning')
-      const mayReturn = (slug: string) => ever.has(slug) || (shared && [...there].some((one) => one !== INTERNAL_AGENT))
-      const returning = agents.filter(({ slug }) => !there.has(slug) && mayReturn(slug))
+      const returning = mayReturn(agents, { there, ever, othersRemove: shared && used })
       for (const { slug } of returning) await recreateAgent(connected(), slug, path.join(scratch, slug), signal)
       // On record before they are there: a slug that is on it for nothing costs one call, one that is missing costs the gateway.
       const known = new Set([...ever, ...agents.map(({ slug }) => slug)])

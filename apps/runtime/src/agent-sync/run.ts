@@ -49,6 +49,12 @@ export interface AgentSyncStatus {
   readonly totals: SyncCounts | null
 }
 
+/**
+ * A gateway refused a turn: `unknown`, it does not have the agent; `deleted`, it has it and takes it for one that was deleted (another runtime on
+ * the same gateway removed an agent of that name), and it must be made anew.
+ */
+export type Denial = 'unknown' | 'deleted'
+
 export interface AgentSync {
   run(signal: AbortSignal): Promise<void>
   /** The newest version anybody has seen. `answered`: the backend has just said so in answer to a call, and was not only pushed. */
@@ -57,10 +63,10 @@ export interface AgentSync {
   lookAgain(): void
   /**
    * Resolves at once for an agent that is in the gateway; else after one more look, whatever it finds. Somebody may mention an agent
-   * in the second it was created. The gateway denies that it has the agent, whatever the last pass saw, when it is `unknown`; when it is
-   * taken for a `deleted` one, it is made anew: another runtime on the same gateway has removed an agent of that name.
+   * in the second it was created.
+   * @param denial what the gateway has just said of it, whatever the last pass saw
    */
-  ensure(slug: string, signal: AbortSignal, denied?: 'unknown' | 'deleted'): Promise<void>
+  ensure(slug: string, signal: AbortSignal, denial?: Denial): Promise<void>
   /** Whether a pass has reached the gateway yet. */
   hasSynced(): boolean
   status(): AgentSyncStatus
@@ -76,7 +82,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
   let confirmedAt = clock.monotonic()
   let passes = 0
   const reported = new Map<string, string>()
-  const denied = new Set<string>()
+  const takenForDeleted = new Set<string>()
   let wanted: number | null = null
   let synced: number | null = null
   let dirty = true
@@ -90,7 +96,7 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
     dirty = false
     passes += 1
     try {
-      const result = await syncAgents({ ...deps, reported, denied }, signal)
+      const result = await syncAgents({ ...deps, reported, takenForDeleted }, signal)
       synced = result.rosterVersion
       confirmedAt = clock.monotonic()
       // An older answer than the hint: the query read before the change. Look again.
@@ -185,9 +191,9 @@ export function createAgentSync(deps: AgentSyncDeps): AgentSync {
       dirty = true
       sleeper.nudge()
     },
-    async ensure(slug, signal, how) {
-      if (how === 'deleted') denied.add(slug)
-      if (how !== undefined && hosted?.has(slug) === true) hosted = new Set([...hosted].filter((one) => one !== slug))
+    async ensure(slug, signal, denial) {
+      if (denial === 'deleted') takenForDeleted.add(slug)
+      if (denial !== undefined && hosted?.has(slug) === true) hosted = new Set([...hosted].filter((one) => one !== slug))
       // A pass that runs already may have read the roster before the agent was there: only one that begins after this call counts.
       const begun = passes + 1
       // An agent that waits for a turn is not given up on: its own turn would only be told that nobody knows it.

@@ -44,7 +44,7 @@ export interface SyncOptions {
   /** Statuses the backend was told before; updated by this pass. */
   readonly reported: Map<string, string>
   /** Slugs whose turns the gateway has refused as those of deleted agents; a pass that has removed them there takes them out. */
-  readonly denied?: Set<string>
+  readonly takenForDeleted?: Set<string>
   readonly dryRun?: boolean
   /** Whether a turn of this agent may be running. */
   readonly isBusy?: (slug: string) => boolean
@@ -53,21 +53,21 @@ export interface SyncOptions {
 }
 
 export async function syncAgents(
-  { brain, host, reported, denied = new Set(), dryRun = false, isBusy = () => false, onRoster }: SyncOptions,
+  { brain, host, reported, takenForDeleted = new Set(), dryRun = false, isBusy = () => false, onRoster }: SyncOptions,
   signal: AbortSignal,
 ): Promise<SyncResult> {
   const { version, agents: roster } = await readRoster(brain, signal)
   onRoster?.(roster)
-  for (const slug of denied) if (!roster.some((agent) => agent.slug === slug)) denied.delete(slug)
+  for (const slug of takenForDeleted) if (!roster.some((agent) => agent.slug === slug)) takenForDeleted.delete(slug)
   if (!dryRun) await host.keepTools(roster.map(({ id }) => id))
   const before = await host.readApplied()
   const hosted = await host.list(signal)
-  const plan = planSync(roster, hosted, before, host, denied)
+  const plan = planSync(roster, hosted, before, host, takenForDeleted)
   // A gateway that is killed after an agent was removed in mid-turn does not start again (seen on OpenClaw 2026.9.6). The turn is
   // being stopped already: the removal waits for it. A workspace is not moved away under a running turn either.
   // Nothing runs of an agent that the gateway takes for a deleted one: the turn that was told so waits for it to be made anew.
-  const mustWait = (slug: string) => !denied.has(slug) && isBusy(slug)
-  const postponed = new Set([...plan.remove.filter(mustWait), ...waitingFor(plan, roster, mustWait)])
+  const mustWait = (slug: string) => !takenForDeleted.has(slug) && isBusy(slug)
+  const postponed = new Set([...plan.remove.filter(isBusy), ...waitingFor(plan, roster, mustWait)])
   const work: Work = {
     ...{ brain, host, postponed, applied: new Map(before.map((agent) => [agent.agentId, agent])) },
     ...{ errors: new Map(), removed: new Set(), put: new Set(), kept: [] },
@@ -75,7 +75,7 @@ export async function syncAgents(
   const { errors, removed } = work
   if (!dryRun) {
     await remove(plan.replace, work, signal)
-    for (const slug of removed) denied.delete(slug)
+    for (const slug of removed) takenForDeleted.delete(slug)
     await moveFolders(plan, roster, work)
     await writeFiles(plan, work, signal)
     await putAgents(plan, work, signal)

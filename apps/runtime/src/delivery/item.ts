@@ -7,6 +7,7 @@ import type { Clock, Random } from '@mission-control/shared/clock'
 import type { DeliveryState } from '@mission-control/shared/enums'
 import type { ClaimedItem, RunReport, RunUsage } from '@mission-control/shared/service-contract'
 import { GatewayError, isGatewayError, isTakenForDeleted } from '@mission-control/openclaw/errors'
+import type { AgentSync } from '../agent-sync/run.ts'
 import type { Brain, ObservedBrain } from '../brain/brain.ts'
 import { isRefusal, toBrainError } from '../brain/errors.ts'
 import type { Log } from '../log.ts'
@@ -27,8 +28,8 @@ export interface ItemDeps {
   readonly log: Log
   readonly redactor: Pick<Redactor, 'redact'>
   readonly turnTimeoutMs: number
-  /** Resolves when the gateway knows the agent, or cannot be made to. `unknown`: the gateway has just said that it does not. */
-  readonly ensureAgent: (slug: string, signal: AbortSignal, denied?: 'unknown' | 'deleted') => Promise<void>
+  /** Resolves when the gateway knows the agent, or cannot be made to. */
+  readonly ensureAgent: AgentSync['ensure']
 }
 
 export interface ItemResult {
@@ -148,7 +149,8 @@ async function runTurn(item: ClaimedItem, deps: ItemDeps, interrupt: AbortSignal
   try {
     const reply = await attempt(item, deps, interrupt, marks).catch(async (error: unknown) => {
       if (!isGatewayError(error) || error.code !== 'UNKNOWN_AGENT' || !error.ended || interrupt.aborted) throw error
-      // Somebody took the agent out of the gateway, or it is taken for a deleted one. Nothing has run: it is put back, and the same turn is sent once more.
+      // Somebody took the agent out of the gateway, or has deleted one of its name there before. Nothing has run: it is put back, and
+      // the same turn is sent once more.
       await deps.ensureAgent(slug, interrupt, isTakenForDeleted(error) ? 'deleted' : 'unknown')
       return attempt(item, deps, interrupt, marks)
     })

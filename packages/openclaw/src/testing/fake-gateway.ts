@@ -112,16 +112,9 @@ export async function startFakeGateway(options: FakeGatewayOptions = {}): Promis
       return perform(method, params, gone)
     }
     const relisten = async () => {
-      const server = await listen({
-        port,
-        token,
-        bootId,
-        check,
-        call,
-        ready: () => !runs.isDraining(),
-        tickMs,
-        noTicks: options.noTicks ?? false,
-      })
+      const ready = () => !runs.isDraining()
+      const noTicks = options.noTicks ?? false
+      const server = await listen({ port, token, bootId, check, call, ready, clock, tickMs, noTicks })
       port = server.port
       return server
     }

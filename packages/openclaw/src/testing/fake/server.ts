@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Clock } from '@mission-control/shared/clock'
 import { WebSocket, WebSocketServer } from 'ws'
 import { GATEWAY_PROTOCOL, OPENCLAW_VERSION } from '../../version.ts'
 import type { Call } from './methods.ts'
@@ -23,6 +24,7 @@ export interface ServerOptions {
   readonly check: CheckParams
   readonly call: Call
   readonly ready: () => boolean
+  readonly clock: Clock
   readonly tickMs: number
   readonly noTicks: boolean
 }
@@ -56,13 +58,24 @@ export async function listen(options: ServerOptions): Promise<Server> {
   })
   const sockets = new WebSocketServer({ server: http, maxPayload: MAX_PAYLOAD_BYTES })
   sockets.on('connection', (socket) => serve(socket, options, members))
-  const ticker = setInterval(() => options.noTicks || broadcast('tick', { ts: Date.now() }), options.tickMs)
-  ticker.unref()
+  const closing = new AbortController()
+  if (!options.noTicks) void tick(closing.signal)
 
   function broadcast(event: string, payload: unknown): void {
     if (members.size === 0) return
     const frame = JSON.stringify({ type: 'event', event, payload })
     for (const socket of members) socket.send(frame)
+  }
+
+  async function tick(signal: AbortSignal): Promise<void> {
+    const { clock, tickMs } = options
+    while (
+      await clock.sleep(tickMs, signal).then(
+        () => true,
+        () => false,
+      )
+    )
+      broadcast('tick', { ts: clock.now() })
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -73,7 +86,7 @@ export async function listen(options: ServerOptions): Promise<Server> {
     port: (http.address() as AddressInfo).port,
     broadcast,
     async close(how) {
-      clearInterval(ticker)
+      closing.abort()
       for (const socket of sockets.clients) {
         if (how === 'killed') socket.terminate()
         else socket.close(SERVICE_RESTART, 'service restart')
