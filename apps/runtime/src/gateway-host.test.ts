@@ -6,9 +6,12 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock, systemRandom } from '@mission-control/host/clock'
 import { freePort } from '@mission-control/host/ports'
+import { createClient } from '@mission-control/openclaw/client'
+import { putAgents, removeAgent } from '@mission-control/openclaw/config/live'
 import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway'
 import { TICK_MS } from '@mission-control/openclaw/testing/fake/server'
 import type { Clock } from '@mission-control/shared/clock'
+import { rosterEntry } from '../test/doubles/harness.ts'
 import { loadConfig } from './config/load.ts'
 import { openGateway } from './gateway-host.ts'
 import { silentLog } from './log.ts'
@@ -103,6 +106,20 @@ describe("somebody else's gateway", () => {
     await fake.restart()
     await until(gateway, true)
     await expect.poll(() => running.size).toBe(0)
+  })
+
+  it('may have lost agents that we never had: one that comes back harms nobody', async () => {
+    const fake = await startFakeGateway({ token: 'right', agents: ['writer'] })
+    cleanups.unshift(() => fake.stop())
+    await using somebody = createClient({ clock: systemClock }, { url: fake.url, token: 'right' })
+    const signal = systemClock.timeout(10_000)
+    await putAgents(somebody, [{ slug: 'ada', name: 'Ada', workspace: '/nowhere/ada' }], signal)
+    await removeAgent(somebody, 'ada', signal)
+    const gateway = run({ DATA_DIR: await tempFolder(), OPENCLAW_GATEWAY_URL: fake.url, OPENCLAW_GATEWAY_TOKEN: 'right' })
+    await until(gateway, true)
+    await gateway.agents.list(signal)
+    await gateway.agents.put([rosterEntry('ada')], signal) // or OpenClaw would ask for a restart
+    expect(fake.transcript.deleted.has('ada')).toBe(false)
   })
 
   it('is used again after it refused us once, long after the start', async () => {

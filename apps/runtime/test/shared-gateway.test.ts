@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { systemClock } from '@mission-control/host/clock'
 import { createClient } from '@mission-control/openclaw/client'
+import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
 import { isGatewayError, isTakenForDeleted } from '@mission-control/openclaw/errors'
 import { createGateway } from '@mission-control/openclaw/official-gateway'
 import { startFakeGateway } from '@mission-control/openclaw/testing/fake-gateway'
@@ -73,4 +74,20 @@ it('one that was brought back by a patch is refused, with all others; removed an
   await expect(second.put([ada], signal)).rejects.toThrow(/recovery restart/) // it says so until it is started again, and has done it
   expect(await turn('ada', 'd1.2')).toMatchObject({ text: 'here' })
   expect(await turn('writer', 'd2.2')).toMatchObject({ text: 'here' })
+})
+
+it('the agents of a gateway that nobody has used come in one patch', async () => {
+  const calls: string[] = []
+  await using fake = await startFakeGateway({ agents: [INTERNAL_AGENT], onCall: (method) => calls.push(method) })
+  await using client = createClient({ clock: systemClock }, { url: fake.url, token: fake.token })
+  const signal = systemClock.timeout(10_000)
+  await client.connected(signal)
+  const dataDir = mkdtempSync(path.join(folder, 'unused-'))
+  const tools = { keep: async () => undefined, entryOf: () => null }
+  const host = createGatewayAgents({ client: () => client, workspaceRoot: dataDir, dataDir, tools, shared: true })
+  await host.list(signal)
+  // By halves, as after a patch that was refused for one of them.
+  await host.put([rosterEntry('ada'), rosterEntry('ben')], signal)
+  await host.put([rosterEntry('cleo')], signal)
+  expect(calls.filter((method) => method !== 'config.get')).toEqual(['config.patch', 'config.patch'])
 })
