@@ -9,27 +9,14 @@ import type { Clock } from '@mission-control/shared/clock'
 import type { EventFrame } from '@openclaw/gateway-protocol/frame-guards'
 import { translateError } from './client-errors.ts'
 import { GatewayError, messageOf } from './errors.ts'
+import { createLifeWatch, TICK_MS } from './life-watch.ts'
 import { untilAborted } from '@mission-control/host/until-aborted'
 
 /** The gateway answers a healthy request in well under a second; its event loop can block for several while an agent starts. */
 const REQUEST_TIMEOUT_MS = 30_000
 
-/**
- * While an answer is awaited the link is looked at so often a tick: a dead one is noticed between 30 and 40 s after the last sign of life at
- * OpenClaw's tick of 30 s. Its event loop may block for 15 s without losing a link.
- */
-const LOOKS_PER_TICK = 6
-/** So much early a timer may be by another clock. */
-const EARLY_MS = 2
-/** After so many looks of silence the gateway is asked for a sign of life. A turn that thinks is silent for 30 s at a time. */
-const ASKED_AFTER_LOOKS = 2
-/** The link is dead when so many more looks have heard nothing. */
-const DEAD_AFTER_LOOKS = 4
-/** What is asked: answered at once, for no run has this name. */
+/** Asks for a sign of life: answered at once, for no run has this name. */
 export const SIGN_OF_LIFE = { method: 'agent.wait', params: { runId: 'sign-of-life', timeoutMs: 0 } } as const
-/** Between ticks, when the gateway does not say; a longer one does not make the watch slower. Milliseconds. */
-const TICK_MS = 30_000
-
 /** An attempt to connect that got no answer by then has met a host that is gone. The official default is 15 s. */
 const CONNECT_TIMEOUT_MS = 10_000
 /**
@@ -109,16 +96,17 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   const closing = new AbortController()
   /** The link that has failed last, and is followed by another. */
   let replaced: GatewayClient | null = null
-  /** Of the last sign of life, monotonic. It outlives each request: one that fails on a dead link is no sign of anything. */
-  let heardAt = clock.monotonic()
-  /**
-   * When a sign of life was asked for, and the looks since that have heard none: a process that stands still counts none. It outlives each
-   * request too.
-   */
-  let asked: { readonly at: number; looks: number; lookedAt: number } | null = null
-  let tickMs = TICK_MS
-  let awaited = 0
-  let watching = new AbortController()
+  const life = createLifeWatch({
+    clock,
+    isConnected: () => current !== null,
+    // What the gateway says to it, a refusal included, is all that counts.
+    ask: () => void heard(link.request(SIGN_OF_LIFE.method, SIGN_OF_LIFE.params)).catch(() => undefined),
+    onDead(silentMs) {
+      const seconds = Math.round(silentMs / 1_000)
+      say({ lastError: new GatewayError('GATEWAY_UNREACHABLE', `the gateway gave no sign of life for ${seconds} s`) })
+      reconnect()
+    },
+  })
 
   function openLink(): GatewayClient {
     const opened: GatewayClient = new GatewayClient({
@@ -150,7 +138,7 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
         void replace(opened)
       },
       onEvent: (event) => {
-        heardAt = clock.monotonic()
+        life.heard()
         for (const listener of eventListeners) listener(event)
       },
     })
@@ -181,8 +169,8 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
     const bootId = hello.server.bootId ?? hello.server.connId
     const connected = { bootId, version: hello.server.version }
     const isNew = bootId !== lastBootId
-    heardAt = clock.monotonic()
-    tickMs = hello.policy.tickIntervalMs
+    life.heard()
+    life.setTick(hello.policy.tickIntervalMs)
     lastBootId = bootId
     say({ current: connected, lastError: null })
     waiting.resolve(connected)
@@ -224,43 +212,12 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   async function request<T>(method: string, params: object, { signal, timeoutMs = REQUEST_TIMEOUT_MS }: RequestOptions = {}) {
     const { bootId } = await connected(signal ?? clock.timeout(timeoutMs))
     let sent = false
-    if (awaited++ === 0) void watchSilence((watching = new AbortController()).signal)
     try {
       const options = { timeoutMs, onSent: () => (sent = true), ...(signal === undefined ? {} : { signal }) }
-      return { payload: await heard(link.request<T>(method, params, options)), bootId }
+      return { payload: await life.during(heard(link.request<T>(method, params, options))), bootId }
     } catch (error) {
       signal?.throwIfAborted()
       throw translateError(error, sent)
-    } finally {
-      if (--awaited === 0) watching.abort()
-    }
-  }
-
-  /**
-   * A half-open link: the gateway's host went away without a word. The official client looks for that only while no answer is awaited,
-   * and a turn awaits one all the time: it would be asked about on a dead link until its deadline.
-   */
-  async function watchSilence(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const lookMs = Math.min(tickMs, TICK_MS) / LOOKS_PER_TICK
-      const now = clock.monotonic()
-      if (current === null || (asked !== null && heardAt >= asked.at)) asked = null
-      // Each request that is awaited alone begins a watch of its own, which looks at once.
-      if (asked !== null && now + EARLY_MS >= asked.lookedAt + lookMs) {
-        asked.looks += 1
-        asked.lookedAt = now
-      }
-      if (asked !== null && asked.looks >= DEAD_AFTER_LOOKS) {
-        const seconds = Math.round((now - heardAt) / 1_000)
-        say({ lastError: new GatewayError('GATEWAY_UNREACHABLE', `the gateway gave no sign of life for ${seconds} s`) })
-        reconnect()
-        asked = null
-      } else if (asked === null && current !== null && now - heardAt >= ASKED_AFTER_LOOKS * lookMs) {
-        asked = { at: now, looks: 0, lookedAt: now }
-        // What the gateway says to it, a refusal included, is all that counts.
-        heard(link.request(SIGN_OF_LIFE.method, SIGN_OF_LIFE.params)).catch(() => undefined)
-      }
-      await clock.sleep(lookMs, signal).catch(() => undefined)
     }
   }
 
@@ -268,10 +225,10 @@ export function createClient({ clock }: { readonly clock: Clock }, options: Clie
   async function heard<T>(answer: Promise<T>): Promise<T> {
     try {
       const payload = await answer
-      heardAt = clock.monotonic()
+      life.heard()
       return payload
     } catch (error) {
-      if (error instanceof GatewayClientRequestError) heardAt = clock.monotonic()
+      if (error instanceof GatewayClientRequestError) life.heard()
       throw error
     }
   }
