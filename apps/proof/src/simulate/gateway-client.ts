@@ -15,7 +15,7 @@ import type { Trace } from './trace.ts'
 import type { Weather } from './weather.ts'
 
 const REQUEST_TIMEOUT_MS = 30_000
-/** At most so long after the last sign of life a dead link is given up (packages/openclaw/src/client.ts). */
+/** At most so long after the last sign of life a dead link is given up (packages/openclaw/src/life-watch.ts). */
 const SILENCE_MS = 40_000
 const CONNECT_MS = { least: 50, most: 3_000 }
 

@@ -1,4 +1,5 @@
 /** Starts the gateway of the bench and hears from it. */
+import { INTERNAL_AGENT } from '@mission-control/openclaw/config/initial'
 import { fileURLToPath } from 'node:url'
 import { startChild } from './child.ts'
 
@@ -22,10 +23,10 @@ export interface BenchGateway extends AsyncDisposable {
   dropConnections(): void
 }
 
-/** @param agents slugs it knows from the start; a runtime adds its own */
+/** @param agents slugs it knows from the start beside its own; a runtime adds others */
 export async function startGateway(agents: readonly string[]): Promise<BenchGateway> {
   const program = fileURLToPath(new URL('./gateway-main.ts', import.meta.url))
-  const child = startChild<ToGateway, FromGateway>(program, { BENCH_GATEWAY_AGENTS: agents.join(',') })
+  const child = startChild<ToGateway, FromGateway>(program, { BENCH_GATEWAY_AGENTS: [INTERNAL_AGENT, ...agents].join(',') })
   const awaited = new Map<string, PromiseWithResolvers<number>>()
   let accepted = 0
   child.onMessage((message) => {
